@@ -1,0 +1,1 @@
+"""Images to train and test on: reading, grouping by field, splitting, simulating."""
