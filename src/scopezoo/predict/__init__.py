@@ -1,0 +1,1 @@
+"""Runs a model on an image: plans tiles, reads, runs, writes."""

@@ -1,0 +1,228 @@
+"""Input tensors of one sample, read window by window in the network's own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopezoo.errors import IncompatibleImageError, UsageError
+from scopezoo.image import AXES, Image
+from scopezoo.predict.tiles import reflected
+from scopezoo.store.tensors import Axis, FixedSize, Tensor
+
+Region = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A whole tensor of one sample: its shape, and its pixels by region."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[Region], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the model sees as one: a frame of a 3D model, a plane of a frame of a 2D one.
+
+    `position` says which, as indices by axis letter.
+    """
+
+    position: Mapping[str, int]
+    sources: Mapping[str, Source]
+
+
+def array_source(array: NDArray[Any]) -> Source:
+    """A tensor that is in memory."""
+    return Source(array.shape, array.dtype, lambda region: array[region])
+
+
+def axis_letter(tensor: Tensor, axis: Axis) -> str | None:
+    """Letter of the image axis that a tensor axis takes; None for batch.
+
+    Axes of space are named by their id, or by their place where the id is not x, y or z.
+    """
+    if axis.type == "space":
+        by_place = "ZYX"[-len(tensor.space) :][tensor.space.index(axis)]
+        return axis.id.upper() if axis.id in ("x", "y", "z") else by_place
+    return {"batch": None, "channel": "C", "time": "T"}.get(axis.type, axis.id)
+
+
+def samples_of(
+    images: Mapping[str, Image], tensors: Sequence[Tensor], channel: str | None
+) -> list[Sample]:
+    """All samples of one image per input tensor, time outermost, then Z for a 2D model.
+
+    `channel` names the channels to use, separated by commas. Raises IncompatibleImageError where
+    an image lacks an axis of the model, has another number of channels, or where the images of
+    several inputs differ in size.
+    """
+    letters = {axis_letter(tensor, axis) for tensor in tensors for axis in tensor.axes}
+    for tensor in tensors:
+        if tensor.id in images:
+            _check_axes(images[tensor.id], tensor)
+    first = next(iter(images.values()))
+    _check_same_size(first, images)
+    looped = [letter for letter in "TZ" if letter not in letters]
+    picks = {
+        tensor.id: pick_channels(images[tensor.id], tensor, channel)
+        for tensor in tensors
+        if tensor.id in images
+    }
+    return [
+        Sample(
+            position := dict(zip(looped, indices, strict=True)),
+            {
+                tensor.id: _image_source(images[tensor.id], tensor, picks[tensor.id], position)
+                for tensor in tensors
+                if tensor.id in images
+            },
+        )
+        for indices in product(*(range(first.size(letter)) for letter in looped))
+    ]
+
+
+def pick_channels(image: Image, tensor: Tensor, channel: str | None) -> list[int]:
+    """Indices of the image's channels that the tensor takes, in its order."""
+    wanted = next(
+        (a.size.size for a in tensor.axes if a.type == "channel" and isinstance(a.size, FixedSize)),
+        1,
+    )
+    if channel is not None:
+        picked = [image.channel_index(name.strip()) for name in channel.split(",")]
+    else:
+        picked = list(range(image.size("C")))
+    if len(picked) != wanted:
+        names = ", ".join(image.channel_names) or f"0 to {image.size('C') - 1}"
+        raise IncompatibleImageError(
+            f"{image.source}: the model takes {wanted} channel(s), given were {len(picked)}; "
+            f"say which with --channel (there are: {names})"
+        )
+    return picked
+
+
+def _check_axes(image: Image, tensor: Tensor) -> None:
+    letters = [axis_letter(tensor, axis) for axis in tensor.axes]
+    unknown = [letter for letter in letters if letter is not None and letter not in AXES]
+    if unknown:
+        raise IncompatibleImageError(
+            f"the model's axis {unknown[0]!r} is none of an image's axes {AXES}"
+        )
+    if "Z" in letters and image.size("Z") < 2:
+        raise IncompatibleImageError(
+            f"{image.source} is a plane (axes {image.axes}); the model is 3D and takes a stack. "
+            "If the image is a stack, name its axes with --axes, e.g. ZYX"
+        )
+    if "T" in letters and image.size("T") < 2:
+        raise IncompatibleImageError(f"{image.source} has no time axis; the model needs one")
+    if min(image.shape) == 0:
+        raise IncompatibleImageError(f"{image.source} has no pixels: its shape is {image.shape}")
+
+
+def _check_same_size(first: Image, images: Mapping[str, Image]) -> None:
+    for image in images.values():
+        for letter in "TZYX":
+            if image.size(letter) != first.size(letter):
+                raise IncompatibleImageError(
+                    f"{image.source} has {image.size(letter)} px along {letter}, {first.source} "
+                    f"has {first.size(letter)}: the inputs of one model must be of one size"
+                )
+
+
+def _image_source(
+    image: Image, tensor: Tensor, channels: list[int], position: Mapping[str, int]
+) -> Source:
+    letters = [axis_letter(tensor, axis) for axis in tensor.axes]
+    shape = tuple(
+        1 if letter is None else len(channels) if letter == "C" else image.size(letter)
+        for letter in letters
+    )
+    present = [letter for letter in image.axes if letter in letters or letter == "C"]
+    contiguous = channels == list(range(channels[0], channels[-1] + 1))
+
+    def read(region: Region) -> NDArray[Any]:
+        wanted = {letter: part for letter, part in zip(letters, region, strict=True) if letter}
+        span = slice(channels[0], channels[-1] + 1) if contiguous else slice(None)
+        slices = {letter: slice(index, index + 1) for letter, index in position.items()}
+        slices |= {letter: part for letter, part in wanted.items() if letter != "C"}
+        pixels = image.read(**slices, C=span)
+        dropped = tuple(i for i, letter in enumerate(image.axes) if letter not in present)
+        pixels = pixels.squeeze(axis=dropped)
+        if "C" in present:
+            if not contiguous:
+                pixels = pixels.take(channels, axis=present.index("C"))
+            if "C" not in letters:
+                pixels = pixels.squeeze(axis=present.index("C"))
+        order = [letter for letter in letters if letter in present]
+        kept = [letter for letter in present if letter in letters]
+        pixels = pixels.transpose([kept.index(letter) for letter in order])
+        missing = tuple(i for i, letter in enumerate(letters) if letter not in present)
+        pixels = np.expand_dims(pixels, missing)
+        if "C" in wanted:
+            pixels = pixels[tuple(p if x == "C" else slice(None) for x, p in zip(letters, region, strict=True))]
+        return pixels
+
+    return Source(shape, image.dtype, read)
+
+
+def read_reflected(
+    source: Source, bounds: Sequence[tuple[int, int]]
+) -> NDArray[Any]:
+    """A window of a tensor, [start, stop) per axis, reflected where it leaves the tensor."""
+    indices = [
+        None if 0 <= start and stop <= size else reflected(start, stop, size)
+        for (start, stop), size in zip(bounds, source.shape, strict=True)
+    ]
+    region = tuple(
+        slice(start, stop) if index is None else slice(int(index.min()), int(index.max()) + 1)
+        for (start, stop), index in zip(bounds, indices, strict=True)
+    )
+    block = source.read(region)
+    for axis, index in enumerate(indices):
+        if index is not None:
+            block = block.take(index - region[axis].start, axis=axis)
+    return block
+
+
+def blocks_of(source: Source, max_bytes: int = 64 * 1024**2) -> Iterator[tuple[Region, NDArray[Any]]]:
+    """The tensor in slabs of at most about `max_bytes`, each pixel once, in order."""
+    total = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
+    parts = -(-total // max_bytes)
+    if parts <= 1:
+        whole = tuple(slice(0, size) for size in source.shape)
+        yield whole, source.read(whole)
+        return
+    axis = int(np.argmax(source.shape))
+    step = max(1, source.shape[axis] // parts)
+    for start in range(0, source.shape[axis], step):
+        region = tuple(
+            slice(start, min(start + step, size)) if i == axis else slice(0, size)
+            for i, size in enumerate(source.shape)
+        )
+        yield region, source.read(region)
+
+
+def given_images(
+    images: Image | Mapping[str, Image], tensors: Sequence[Tensor]
+) -> dict[str, Image]:
+    """One image per required input tensor.
+
+    Raises UsageError where a required input has none or a name is unknown.
+    """
+    if isinstance(images, Image):
+        images = {tensors[0].id: images}
+    ids = [tensor.id for tensor in tensors]
+    unknown = [name for name in images if name not in ids]
+    missing = [t.id for t in tensors if t.id not in images and not t.optional]
+    if unknown or missing:
+        raise UsageError(
+            f"the model takes the inputs {', '.join(ids)}; give them as ID=FILE,ID=FILE "
+            f"(unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'})"
+        )
+    return dict(images)
