@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ class LazyArray(Protocol):
     def shape(self) -> tuple[int, ...]: ...
     @property
     def dtype(self) -> np.dtype: ...
-    def __getitem__(self, region: tuple[slice, ...], /) -> NDArray: ...
+    def __getitem__(self, region: tuple[slice, ...], /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Image:
         """Number of pixels along `axis`; 1 for an axis that the image does not have."""
         return self.shape[self.axes.index(axis)] if axis in self.axes else 1
 
-    def read(self, **region: slice) -> NDArray:
+    def read(self, **region: slice) -> NDArray[Any]:
         """The pixels of a region, in the order of `axes`.
 
         `region` gives slices by axis letter, e.g. `read(T=slice(0, 1), Y=slice(0, 64))`; axes

@@ -1,0 +1,9 @@
+"""Reads and writes images: `open_image` gives a lazy Image, `create_image` an ImageWriter."""
+
+from __future__ import annotations
+
+from scopezoo.formats.creator import create_image
+from scopezoo.formats.image_writer import ImageWriter
+from scopezoo.formats.opener import open_image
+
+__all__ = ["ImageWriter", "create_image", "open_image"]
