@@ -27,7 +27,7 @@ def group_fields(images: Mapping[str, NDArray[Any]]) -> list[list[str]]:
 
     ids = sorted(images)
     # Seams must show in dim images too, and grey levels spread by factors: hence the logarithm.
-    logs = [np.log(images[key].astype(np.float32) + 4) for key in ids]
+    logs = [np.log(np.maximum(images[key], 0).astype(np.float32) + 4) for key in ids]
     pairs = _seams(logs) + _seams([image.T for image in logs]) + _near_duplicates(logs)
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     links = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(len(ids), len(ids)))
@@ -59,15 +59,20 @@ def _seams(images: list[NDArray[np.float32]]) -> list[tuple[int, int]]:
 
 def _near_duplicates(images: list[NDArray[np.float32]]) -> list[tuple[int, int]]:
     """Index pairs of images of one shape that correlate pixel by pixel, on a coarse grid."""
-    from skimage.measure import block_reduce
-
     pairs = []
     for shape in sorted({image.shape for image in images}):
         members = [i for i, image in enumerate(images) if image.shape == shape]
-        coarse = np.stack([block_reduce(images[i], COARSE_PX, np.mean).ravel() for i in members])
+        coarse = np.stack([_coarse(images[i]).ravel() for i in members])
         alike = np.triu(_correlation(coarse, coarse) > MIN_IMAGE_CORRELATION, k=1)
         pairs += [(members[a], members[b]) for a, b in np.argwhere(alike)]
     return pairs
+
+
+def _coarse(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over blocks; what does not fill a block at the far edges is left out."""
+    height, width = (size // COARSE_PX for size in image.shape)
+    whole = image[: height * COARSE_PX, : width * COARSE_PX]
+    return np.asarray(whole.reshape(height, COARSE_PX, width, COARSE_PX).mean(axis=(1, 3)))
 
 
 def _correlation(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
@@ -76,6 +81,7 @@ def _correlation(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float6
     def standardise(rows: NDArray[Any]) -> NDArray[np.float64]:
         centred = rows - rows.mean(axis=1, keepdims=True, dtype=np.float64)
         norm = np.linalg.norm(centred, axis=1, keepdims=True)
-        return np.divide(centred, norm, out=np.zeros_like(centred), where=norm > 1e-6)
+        flat = np.zeros_like(centred, dtype=np.float64)
+        return np.asarray(np.divide(centred, norm, out=flat, where=norm > 1e-6))
 
     return np.asarray(standardise(first) @ standardise(second).T)

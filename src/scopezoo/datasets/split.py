@@ -46,8 +46,9 @@ class Split(BaseModel):
         lines = [
             f"    {json.dumps(k)}: {e.model_dump_json()}" for k, e in sorted(self.images.items())
         ]
-        head = f'{{\n  "dataset": {json.dumps(self.dataset)},\n  "seed": {self.seed},\n  "images": {{\n'
-        path.write_text(head + ",\n".join(lines) + "\n  }\n}\n", encoding="utf-8")
+        head = f'{{\n  "dataset": {json.dumps(self.dataset)},\n  "seed": {self.seed},\n'
+        body = ",\n".join(lines)
+        path.write_text(f'{head}  "images": {{\n{body}\n  }}\n}}\n', encoding="utf-8")
 
 
 def read_split(path: Path) -> Split:
@@ -97,8 +98,8 @@ def assign_parts(
     Groups are drawn in random order, the largest of a stratum first, and each goes to the part
     that lacks most images in its stratum; what all strata together lack decides among equals.
     """
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    order = sorted(order, key=lambda i: (strata[i], -sizes[i]))
+    drawn = np.random.default_rng(seed).permutation(len(sizes)).tolist()
+    order: list[int] = sorted(drawn, key=lambda i: (strata[i], -sizes[i]))
     whole: Counter[str] = Counter()
     for size, stratum in zip(sizes, strata, strict=True):
         whole[stratum] += size

@@ -1,0 +1,53 @@
+"""What a training shows: its progress while it runs, its curve afterwards."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+Row = dict[str, float]
+
+
+@contextmanager
+def training_progress(
+    steps: int, done: int, *, quiet: bool
+) -> Iterator[Callable[[int, float], None]]:
+    """Yields a function of (step, loss) that shows a bar with the time left on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeLeft())
+    loss_column = TextColumn("loss {task.fields[loss]:.4f}")
+    console = Console(stderr=True)
+    with Progress(
+        *columns, loss_column, console=console, disable=quiet or not console.is_terminal
+    ) as bar:
+        task = bar.add_task("training", total=steps, completed=done, loss=float("nan"))
+        yield lambda step, loss: bar.update(task, completed=step, loss=loss)
+
+
+def write_history(rows: list[Row], run: Path) -> None:
+    """`history.csv`, one row for each look at the validation part, and its curve as a PNG."""
+    with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, fieldnames=list(rows[0]))
+        table.writeheader()
+        table.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
+    _plot(rows, run / "history.png")
+
+
+def _plot(rows: list[Row], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    loss_axes, score_axes = figure.subplots(1, 2)
+    steps = [row["step"] for row in rows]
+    for name in ("loss", "probability", "distance"):
+        loss_axes.plot(steps, [row[name] for row in rows], label=name)
+    loss_axes.set(xlabel="step", ylabel="loss (training part)", yscale="log")
+    loss_axes.legend()
+    score_axes.plot(steps, [row["score"] for row in rows], marker=".")
+    score_axes.set(xlabel="step", ylabel="mean AP at IoU 0.5–0.9 (validation part)")
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,31 @@
+"""From a recipe to its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scopezoo.errors import FileError
+from scopezoo.models.checkpoint import load_tensors
+from scopezoo.models.recipe import Recipe
+from scopezoo.models.stardist import StarDist2d
+
+
+def make_network(recipe: Recipe) -> StarDist2d:
+    """The recipe's network with fresh weights, in training mode."""
+    arguments = recipe.network
+    return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+
+
+def load_network(recipe: Recipe, weights: Path) -> StarDist2d:
+    """The recipe's network with the weights of a state dict, ready to predict (eval mode).
+
+    Raises FileError where the file is missing, broken, or of another network.
+    """
+    network = make_network(recipe)
+    state = load_tensors(weights)
+    try:
+        network.load_state_dict(state)
+    except (RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise FileError(f"{weights} does not fit the network of {recipe.id}: {reason}") from error
+    return network.eval()

@@ -1,0 +1,226 @@
+"""Training a recipe's network, so that it can be stopped and goes on exactly."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scopezoo.datasets.segmentation import SegmentationFolder
+from scopezoo.datasets.split import Part, Split
+from scopezoo.errors import FileError, StoppedError, UsageError
+from scopezoo.models.checkpoint import load_tensors, save_tensors
+from scopezoo.models.history import Row, training_progress, write_history
+from scopezoo.models.instances import star_loss, star_targets, validation_score
+from scopezoo.models.interrupt import Interrupt, catch_interrupt
+from scopezoo.models.network import make_network
+from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
+from scopezoo.models.recipe import Recipe, read_recipe, read_recipe_split
+from scopezoo.models.stardist import StarDist2d
+
+CHECKPOINT = "checkpoint.pt"
+WEIGHTS = "weights.pt"
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds; random draws depend on seed and step alone, so they need none."""
+
+    network: StarDist2d
+    average: StarDist2d
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+    best_score: float = -1.0
+    looks_without_gain: int = 0
+    history: list[Row] = field(default_factory=list)
+
+
+def train(
+    recipe: Path, data: Path, run: Path, *, resume: bool = False, quiet: bool = False
+) -> Path:
+    """Train the network of a recipe and return the path of the best weights (a state dict).
+
+    `data` is the folder of the dataset (images/ and masks/). `run` gets `weights.pt` (the best on
+    the validation part), `checkpoint.pt`, `history.csv` and `history.png`. `resume` goes on from
+    the checkpoint there to the same weights that an unbroken run gives.
+
+    Raises FileError for missing files, UsageError where `run` holds another training, and
+    StoppedError after Ctrl-C, once a checkpoint is written.
+    """
+    plan = read_recipe(recipe)
+    split = read_recipe_split(plan, recipe)
+    folder = SegmentationFolder(data)
+    state = _start(plan)
+    if resume:
+        _load(state, plan, run / CHECKPOINT)
+    elif (run / CHECKPOINT).exists():
+        raise UsageError(
+            f"{run} holds a training already: go on with --resume or give another --run"
+        )
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{run} cannot be made: {error.strerror}") from error
+    learn, check = (load_fields(plan, split, folder, part) for part in ("training", "validation"))
+    with catch_interrupt() as interrupt:
+        _loop(state, plan, learn, check, run, interrupt, quiet=quiet)
+    return run / WEIGHTS
+
+
+def load_fields(
+    recipe: Recipe, split: Split, folder: SegmentationFolder, part: Part
+) -> list[Field]:
+    """All images of one part, normalised, with their labels."""
+    present = set(folder.ids())
+    missing = [key for key in split.images if key not in present]
+    if missing:
+        raise FileError(
+            f"{folder.path} lacks image {missing[0]} and {len(missing)} of the split in all: "
+            f"expected the folder of {recipe.data.dataset}"
+        )
+    return [
+        Field(
+            normalise(folder.image(key), recipe.normalisation),
+            folder.mask(key),
+            split.images[key].stratum,
+        )
+        for key in split.ids(part)
+    ]
+
+
+def _start(recipe: Recipe) -> _State:
+    torch.manual_seed(recipe.training.seed)
+    network = make_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = copy.deepcopy(network).eval()
+    plan = recipe.training
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+    )
+    return _State(network, average, optimiser)
+
+
+def _loop(
+    state: _State,
+    recipe: Recipe,
+    learn: list[Field],
+    check: list[Field],
+    run: Path,
+    interrupt: Interrupt,
+    *,
+    quiet: bool,
+) -> None:
+    plan = recipe.training
+    probabilities = field_probabilities(learn)
+    recent: list[dict[str, float]] = []
+    with training_progress(plan.steps, state.step, quiet=quiet) as progress:
+        while state.step < plan.steps and state.looks_without_gain < plan.patience:
+            started = time.monotonic()
+            image, targets = _batch(recipe, learn, probabilities, state.step)
+            recent.append(_update(state, recipe, image, targets))
+            state.seconds += time.monotonic() - started
+            progress(state.step, recent[-1]["loss"])
+            if state.step % plan.validate_every == 0 or state.step == plan.steps:
+                _look(state, check, recent, run)
+                _save(state, recipe, run)
+                recent.clear()
+            elif interrupt.requested:
+                _save(state, recipe, run)
+            if interrupt.requested:
+                raise StoppedError(
+                    f"stopped at step {state.step} of {plan.steps}; "
+                    f"the same command with --resume goes on from {run / CHECKPOINT}"
+                )
+
+
+def _batch(
+    recipe: Recipe, fields: list[Field], probabilities: np.ndarray[Any, Any], step: int
+) -> tuple[Tensor, Tensor]:
+    plan = recipe.training
+    rng = np.random.default_rng([plan.seed, step])
+    drawn = rng.choice(len(fields), size=plan.batch, p=probabilities)
+    patches = [draw_patch(fields[i], plan, rng) for i in drawn]
+    images = np.stack([image[None] for image, _ in patches])
+    targets = np.stack([star_targets(labels, recipe.network.rays) for _, labels in patches])
+    return torch.from_numpy(images), torch.from_numpy(targets)
+
+
+def _update(state: _State, recipe: Recipe, image: Tensor, targets: Tensor) -> dict[str, float]:
+    """One step of the optimiser and of the moving average; returns the loss and its parts."""
+    plan = recipe.training
+    rate = learning_rate(plan.learning_rate, state.step, plan.warmup_steps, plan.steps)
+    for group in state.optimiser.param_groups:
+        group["lr"] = rate
+    image = image.contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
+        logits, distances = state.network.raw(image)
+    loss, parts = star_loss(logits.float(), distances.float(), targets, plan.distance_weight)
+    state.optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), max_norm=1.0)
+    state.optimiser.step()
+    state.step += 1
+    # Early on the average follows closely, or it would remember the random start.
+    decay = min(plan.average_decay, state.step / (state.step + 10))
+    with torch.no_grad():
+        for kept, new in zip(
+            state.average.state_dict().values(), state.network.state_dict().values(), strict=True
+        ):
+            kept.lerp_(new, 1 - decay) if kept.is_floating_point() else kept.copy_(new)
+    return {"loss": float(loss.detach()), "learning_rate": rate, **parts}
+
+
+def learning_rate(highest: float, step: int, warmup_steps: int, steps: int) -> float:
+    """Linear rise over the first steps, then half a cosine down to 0."""
+    rise = min(1.0, (step + 1) / warmup_steps) if warmup_steps else 1.0
+    return highest * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
+
+
+def _look(state: _State, check: list[Field], recent: list[dict[str, float]], run: Path) -> None:
+    """Score the averaged weights on the validation part and keep them if they are the best."""
+    score = validation_score(state.average, check)
+    means = {key: float(np.mean([row[key] for row in recent])) for key in recent[0]}
+    row = {"step": float(state.step), "seconds": state.seconds, **means, "score": score}
+    state.history.append(row)
+    state.looks_without_gain += 1
+    if score > state.best_score:
+        state.best_score, state.looks_without_gain = score, 0
+        weights = {k: v.contiguous() for k, v in state.average.state_dict().items()}
+        save_tensors(weights, run / WEIGHTS)
+    write_history(state.history, run)
+
+
+def _save(state: _State, recipe: Recipe, run: Path) -> None:
+    tensors = {
+        name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")
+    }
+    names = ("step", "seconds", "best_score", "looks_without_gain", "history")
+    plain = {name: getattr(state, name) for name in names}
+    save_tensors({**tensors, **plain, "recipe": _fingerprint(recipe)}, run / CHECKPOINT)
+
+
+def _load(state: _State, recipe: Recipe, path: Path) -> None:
+    saved = load_tensors(path)
+    if saved.pop("recipe") != _fingerprint(recipe):
+        raise UsageError(
+            f"{path} is of another recipe (data, network or training differ): "
+            "resume with the recipe that began it, or give another --run"
+        )
+    for name, value in saved.items():
+        part = getattr(state, name)
+        if hasattr(part, "load_state_dict"):
+            part.load_state_dict(value)
+        else:
+            setattr(state, name, value)
+
+
+def _fingerprint(recipe: Recipe) -> str:
+    """What must be the same for a training to go on."""
+    return recipe.model_dump_json(include={"data", "network", "normalisation", "training"})

@@ -1,0 +1,53 @@
+"""A tiny dataset and recipe that train in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tifffile
+import yaml
+
+from scopezoo.datasets import simulate_nuclei
+from scopezoo.datasets.split import Split, SplitEntry
+
+RECIPE = Path(__file__).parents[2] / "collection" / "models" / "nuclei-stardist-2d" / "recipe.yaml"
+PARTS = ("training", "training", "training", "validation", "test")
+
+
+@pytest.fixture(scope="session")
+def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five simulated images with masks, and their split file, in one folder."""
+    folder = tmp_path_factory.mktemp("blobs")
+    entries = {}
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    for seed, part in enumerate(PARTS):
+        image, labels = simulate_nuclei((96, 80), seed, nuclei=30)
+        tifffile.imwrite(folder / "images" / f"{seed}.tif", image)
+        tifffile.imwrite(folder / "masks" / f"{seed}.tif", labels.astype("uint16"))
+        entries[str(seed)] = SplitEntry(part=part, group=seed, stratum="blobs")  # type: ignore[arg-type]
+    Split(dataset="blobs", seed=0, images=entries).write(folder / "split.json")
+    return folder
+
+
+@pytest.fixture
+def small_recipe(blobs: Path, tmp_path: Path) -> Path:
+    """The committed recipe with a tiny network, few steps and the simulated data."""
+    content: dict[str, Any] = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
+    content["data"] = {"dataset": "blobs", "split": str(blobs / "split.json")}
+    content["network"] = {"kind": "stardist_2d", "channels": [8, 16], "features": 16, "rays": 8}
+    content["training"] |= {
+        "steps": 24,
+        "batch": 2,
+        "patch_px": 48,
+        "learning_rate": 0.01,
+        "warmup_steps": 2,
+        "validate_every": 8,
+        "precision": "float32",
+        "average_decay": 0.8,
+    }
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
