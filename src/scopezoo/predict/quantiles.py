@@ -47,7 +47,7 @@ class Quantiles:
         self._groups = groups
         self._wanted: set[tuple[float, Method]] = set()
         self._dtype: np.dtype[Any] | None = None
-        self._whole: NDArray[Any] | None = None
+        self._whole: NDArray[np.float64] | None = None
         self._missing: Ints = np.zeros(groups.kept_shape, np.int64)
         self._ranks: dict[tuple[float, Method, bool], _Rank] = {}
 
@@ -70,7 +70,7 @@ class Quantiles:
         self._bits_left = 8 * dtype.itemsize
         self._starts: Keys = np.zeros((*self._groups.kept_shape, 1), _key_type(dtype))
         if self._histogram_bytes(2 * len(self._wanted), 8) > HISTOGRAM_BYTES:
-            self._whole = np.empty(self._groups.shape, self._dtype)
+            self._whole = np.empty(self._groups.shape)
         else:
             self._new_histogram()
 
@@ -169,7 +169,9 @@ class Quantiles:
         filled = self._groups.size > self._missing
         return np.where(filled, value, np.nan)
 
-    def _value_of_whole(self, whole: NDArray[Any], q: float, method: Method) -> NDArray[np.float64]:
+    def _value_of_whole(
+        self, whole: NDArray[np.float64], q: float, method: Method
+    ) -> NDArray[np.float64]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)
             value = np.nanquantile(whole, q, axis=self._groups.reduced, method=method)
