@@ -107,6 +107,12 @@ def pick_channels(image: Image, tensor: Tensor, channel: str | None) -> list[int
     return picked
 
 
+def picked_names(image: Image, tensor: Tensor, channel: str | None) -> list[str]:
+    """Names of the channels that the tensor takes; none where the image names none."""
+    picked = pick_channels(image, tensor, channel)
+    return [image.channel_names[i] for i in picked] if image.channel_names else []
+
+
 def _check_axes(image: Image, tensor: Tensor) -> None:
     letters = [axis_letter(tensor, axis) for axis in tensor.axes]
     unknown = [letter for letter in letters if letter is not None and letter not in AXES]
@@ -171,23 +177,35 @@ def _image_source(
     return Source(shape, image.dtype, read)
 
 
-def read_reflected(
-    source: Source, bounds: Sequence[tuple[int, int]]
-) -> NDArray[Any]:
-    """A window of a tensor, [start, stop) per axis, reflected where it leaves the tensor."""
-    indices = [
-        None if 0 <= start and stop <= size else reflected(start, stop, size)
-        for (start, stop), size in zip(bounds, source.shape, strict=True)
-    ]
-    region = tuple(
-        slice(start, stop) if index is None else slice(int(index.min()), int(index.max()) + 1)
-        for (start, stop), index in zip(bounds, indices, strict=True)
-    )
-    block = source.read(region)
-    for axis, index in enumerate(indices):
-        if index is not None:
-            block = block.take(index - region[axis].start, axis=axis)
-    return block
+@dataclass(frozen=True)
+class ReflectedWindow:
+    """[start, stop) per axis of a tensor: the part that exists, and how it is reflected beyond."""
+
+    region: Region
+    indices: tuple[NDArray[np.int64] | None, ...]
+
+    @classmethod
+    def of(cls, bounds: Sequence[tuple[int, int]], shape: Sequence[int]) -> ReflectedWindow:
+        """The window `bounds` of a tensor of `shape`."""
+        region: list[slice] = []
+        indices: list[NDArray[np.int64] | None] = []
+        for (start, stop), size in zip(bounds, shape, strict=True):
+            if 0 <= start and stop <= size:
+                region.append(slice(start, stop))
+                indices.append(None)
+                continue
+            index = reflected(start, stop, size)
+            first = int(index.min())
+            region.append(slice(first, int(index.max()) + 1))
+            indices.append(index - first)
+        return cls(tuple(region), tuple(indices))
+
+    def pad(self, block: NDArray[Any]) -> NDArray[Any]:
+        """The window, from the pixels of `region`."""
+        for axis, index in enumerate(self.indices):
+            if index is not None:
+                block = block.take(index, axis=axis)
+        return block
 
 
 def blocks_of(source: Source, max_bytes: int = 64 * 1024**2) -> Iterator[tuple[Region, NDArray[Any]]]:

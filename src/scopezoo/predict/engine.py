@@ -1,0 +1,347 @@
+"""The one engine: every front end runs models through it.
+
+A sample is read window by window, pre-processed with statistics of the whole sample, run, and
+its tiles' cores are handed to the outputs. The result is that of the whole image at once.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopezoo.errors import IncompatibleImageError, PackageError, UntrustedError
+from scopezoo.predict.chains import CUSTOM, DECODING, has_step, input_chain, part_chain
+from scopezoo.predict.facts import NetworkFacts, network_facts
+from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, tile_regions
+from scopezoo.predict.outputs import OutputStage, Statistics
+from scopezoo.predict.runtimes import Runtime, load_runtime
+from scopezoo.predict.sources import ReflectedWindow, Sample, blocks_of
+from scopezoo.predict.statistics import Measure, compute_statistics
+from scopezoo.predict.tiles import AxisPlan, AxisRule, Window, plan_tiles, tiles
+from scopezoo.store.package import Package
+from scopezoo.store.tensors import Tensor
+
+DEFAULT_MEMORY_BYTES = 1_000_000_000
+ALWAYS_WHOLE_PX = 512 * 512
+"""A sample of at most this size runs as one tile, without a look at the network's graph."""
+CONSTANT_WINDOWS = 2
+"""How many different empty windows are remembered with what the network made of them."""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How a sample is tiled: windows per tiled axis, and the halo used, in input pixels."""
+
+    axes: tuple[str, ...]
+    plans: tuple[AxisPlan, ...]
+    halo: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return int(np.prod([len(plan.windows) for plan in self.plans]))
+
+    def tiles(self) -> list[dict[str, Window]]:
+        """Windows by axis id, of each tile in raster order."""
+        return [dict(zip(self.axes, windows, strict=True)) for windows in tiles(self.plans)]
+
+
+@dataclass(frozen=True)
+class HaloReport:
+    """By axis, in input pixels: what the package declares, the network needs, and is used.
+
+    `needed` is the smallest halo on the stride grid with an error of at most 1e-5 at random probes
+    (None where none is small enough), `radius` the receptive radius of the graph (None: unbounded).
+    """
+
+    declared: Mapping[str, int]
+    needed: Mapping[str, int | None]
+    radius: Mapping[str, int | None]
+    used: Mapping[str, int]
+
+
+class Engine:
+    """A package ready to run; open it once for many images.
+
+    `tile` bounds the windows' width by axis id, in pixels; `memory_bytes` is what a run may take
+    beyond the loaded model. Raises what `load_runtime` and `check_steps` raise.
+    """
+
+    def __init__(
+        self,
+        package: Package,
+        *,
+        runtime: str | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        trust: bool = False,
+        memory_bytes: int = DEFAULT_MEMORY_BYTES,
+        tile: Mapping[str, int] | None = None,
+    ) -> None:
+        check_steps(package, trust)
+        self.package = package
+        self.description = package.description
+        self.geometry: Geometry = geometry_of(package.description)
+        self.chains = {
+            tensor.id: input_chain(self.description, tensor) for tensor in self.description.inputs
+        }
+        self.runtime: Runtime = load_runtime(
+            package, runtime=runtime, device=device, precision=precision, trust=trust
+        )
+        self.memory_bytes = memory_bytes
+        self.tile = tile or {}
+
+    @cached_property
+    def facts(self) -> NetworkFacts:
+        """What the network's graph says, and its measured halo."""
+        return network_facts(self.package, self.geometry, self.runtime)
+
+    @cached_property
+    def halo(self) -> HaloReport:
+        """The halo of this network, measured where it was not known yet."""
+        declared = self.geometry.declared_halo(self.description)
+        needed = self.facts.halo
+        used = {axis: max(declared[axis], needed.get(axis) or 0) for axis in declared}
+        return HaloReport(declared, needed, self.facts.radius, used)
+
+    def halo_warnings(self, plan: TilePlan) -> list[str]:
+        """What a user of tiled results should know of the network's halo."""
+        if len(plan) == 1:
+            return []
+        unbounded = [axis for axis, needed in self.halo.needed.items() if needed is None]
+        if not unbounded:
+            return []
+        return [
+            f"{self.package.id}: the network looks at the whole image along {', '.join(unbounded)}, "
+            "so that tiles change its result; give more --memory to run the image as one"
+        ]
+
+    def sizes(self, shape: Sequence[int]) -> list[int]:
+        """Sizes of the tiled axes in a shape of the first input."""
+        ids = self.description.inputs[0].axis_ids
+        return [shape[ids.index(axis.id)] for axis in self.geometry.axes]
+
+    def plan(self, shape: Sequence[int]) -> TilePlan:
+        """Tiles for a sample whose first input has `shape`."""
+        sizes = self.sizes(shape)
+        axes = tuple(axis.id for axis in self.geometry.axes)
+        whole = self._whole_plan(sizes)
+        whole_px = int(np.prod([plan.width for plan in whole]))
+        if self._one_tile_will_do(sizes, whole, whole_px):
+            return TilePlan(axes, tuple(whole), dict.fromkeys(axes, 0))
+        rules = self.geometry.rules(self.facts.strides, self.halo.used)
+        bounds = [self.tile.get(axis) for axis in axes]
+        plans = plan_tiles(sizes, rules, self._max_tile_px(), bounds)
+        return TilePlan(axes, tuple(plans), {a: r.halo for a, r in zip(axes, rules, strict=True)})
+
+    def _whole_plan(self, sizes: Sequence[int]) -> list[AxisPlan]:
+        trim = self.geometry.trim
+        plans = []
+        for axis, size in zip(self.geometry.axes, sizes, strict=True):
+            minimum, step = legal_sizes(axis)
+            width = AxisRule(minimum, step, max(1, step), 0, trim).whole(size)
+            plans.append(AxisPlan(width, (Window(0, width, trim, trim + size),)))
+        return plans
+
+    def _one_tile_will_do(
+        self, sizes: Sequence[int], whole: Sequence[AxisPlan], whole_px: int
+    ) -> bool:
+        if not self.geometry.tileable(self.description):
+            return True
+        for axis, size, plan in zip(self.geometry.axes, sizes, whole, strict=True):
+            minimum, step = legal_sizes(axis)
+            if step == 0 and size + 2 * self.geometry.trim > minimum:
+                return False
+            if plan.width > self.tile.get(axis.id, plan.width):
+                return False
+        return whole_px <= ALWAYS_WHOLE_PX or whole_px <= self._max_tile_px()
+
+    def _max_tile_px(self) -> int:
+        return max(1, int(self.memory_bytes * 0.8 / self.facts.bytes_per_px))
+
+    def statistics(self, sample: Sample) -> dict[Measure, NDArray[Any]]:
+        """All statistics of the sample's inputs that pre- and post-processing ask for."""
+        wanted = {m for chain in self.chains.values() for m in chain.measures}
+        for output in self.description.outputs:
+            wanted |= part_chain(self.description, output, known_steps(output)).measures
+        found: dict[Measure, NDArray[Any]] = {}
+        for tensor in self.description.inputs:
+            own = [measure for measure in wanted if measure.tensor == tensor.id]
+            if own and tensor.id in sample.sources:
+                source = sample.sources[tensor.id]
+                found |= compute_statistics(
+                    own, tensor.axis_ids, source.shape, lambda source=source: blocks_of(source)
+                )
+        return found
+
+    def run(
+        self,
+        sample: Sample,
+        plan: TilePlan,
+        outputs: Mapping[str, OutputStage],
+        *,
+        finished: Collection[int] = (),
+        on_tile: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Run all tiles of a sample but the `finished` ones, and finish its outputs.
+
+        `on_tile` is called with a tile's number once its outputs are stored.
+        """
+        run = _Run(self, sample, plan, outputs, self.statistics(sample), on_tile)
+        wanted = [(i, tile) for i, tile in enumerate(plan.tiles()) if i not in finished]
+        if len(wanted) == 1:
+            run.store(*wanted[0], run.call(run.load(wanted[0][1])))
+        else:
+            _overlapped(run, wanted)
+        for output in outputs.values():
+            output.finish(run.statistics)
+
+
+class _Run:
+    """One sample on its way through the network."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sample: Sample,
+        plan: TilePlan,
+        outputs: Mapping[str, OutputStage],
+        statistics: Statistics,
+        on_tile: Callable[[int], None],
+    ) -> None:
+        self.engine = engine
+        self.sample = sample
+        self.plan = plan
+        self.outputs = outputs
+        self.statistics = statistics
+        self.on_tile = on_tile
+        self._constant: OrderedDict[bytes, list[NDArray[Any]]] = OrderedDict()
+
+    def load(self, tile: Mapping[str, Window]) -> tuple[list[NDArray[Any]], bytes | None]:
+        """Pre-processed inputs of a tile, and a key if each channel has but one value."""
+        tensors = [t for t in self.engine.description.inputs if t.id in self.sample.sources]
+        inputs = [self._input(tensor, tile) for tensor in tensors]
+        return inputs, _constant_key(inputs) if len(self.plan) > 1 else None
+
+    def _input(self, tensor: Tensor, tile: Mapping[str, Window]) -> NDArray[Any]:
+        source = self.sample.sources[tensor.id]
+        trim = self.engine.geometry.trim
+        bounds = [
+            (tile[axis.id].start - trim, tile[axis.id].stop - trim)
+            if axis.id in tile
+            else (0, size)
+            for axis, size in zip(tensor.axes, source.shape, strict=True)
+        ]
+        window = ReflectedWindow.of(bounds, source.shape)
+        pixels = source.read(window.region)
+        if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+            raise IncompatibleImageError(
+                f"input {tensor.id!r} has pixels that are NaN or infinite around "
+                f"{_place(tensor, window.region)}; replace them, e.g. by 0, and run again"
+            )
+        chain = self.engine.chains[tensor.id]
+        processed = window.pad(chain.apply(pixels, self.statistics, window.region))
+        return np.asarray(processed, dtype=_network_dtype(processed))
+
+    def call(self, loaded: tuple[list[NDArray[Any]], bytes | None]) -> list[NDArray[Any]]:
+        """The network's raw outputs for a tile; empty windows of one value run once."""
+        inputs, key = loaded
+        if key is None:
+            return self.engine.runtime.run(inputs)
+        if key not in self._constant:
+            self._constant[key] = self.engine.runtime.run(inputs)
+            if len(self._constant) > CONSTANT_WINDOWS:
+                self._constant.popitem(last=False)
+        return self._constant[key]
+
+    def store(self, number: int, tile: Mapping[str, Window], raw: list[NDArray[Any]]) -> None:
+        """Hand the tile's core to the outputs."""
+        geometry = self.engine.geometry
+        first = self.engine.description.inputs[0]
+        sizes = dict(
+            zip(
+                (axis.id for axis in geometry.axes),
+                self.engine.sizes(self.sample.sources[first.id].shape),
+                strict=True,
+            )
+        )
+        for tensor, block in zip(self.engine.description.outputs, raw, strict=True):
+            follows = geometry.outputs[tensor.id]
+            inner, outer = tile_regions(follows, tile, block.shape, geometry.trim)
+            whole = [
+                size if f is None else -(-sizes[f.axis] * f.scale.numerator // f.scale.denominator)
+                for f, size in zip(follows, block.shape, strict=True)
+            ]
+            self.outputs[tensor.id].add(number, outer, block[inner], whole, self.statistics)
+        self.on_tile(number)
+
+
+def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -> None:
+    """Read the next tile and write the last one while the network works on this one."""
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        written: Future[None] | None = None
+        ahead = reader.submit(run.load, wanted[0][1]) if wanted else None
+        for place, (number, tile) in enumerate(wanted):
+            assert ahead is not None
+            loaded = ahead.result()
+            if place + 1 < len(wanted):
+                ahead = reader.submit(run.load, wanted[place + 1][1])
+            raw = run.call(loaded)
+            if written is not None:
+                written.result()
+            written = writer.submit(run.store, number, tile, raw)
+        if written is not None:
+            written.result()
+
+
+def check_steps(package: Package, trust: bool) -> None:
+    """Refuse what this engine cannot or may not do, before anything is read.
+
+    Raises PackageError for cellpose_flow_dynamics, UntrustedError for `custom` without trust.
+    """
+    for tensor in (*package.description.inputs, *package.description.outputs):
+        if any(step.get("id") == "cellpose_flow_dynamics" for step in tensor.steps):
+            raise PackageError(
+                f"{package.id}: output {tensor.id!r} needs cellpose_flow_dynamics, which scopezoo "
+                "does not have; run this model with bioimageio.core and its cellpose extra"
+            )
+        if has_step(tensor, CUSTOM) and not trust:
+            raise UntrustedError(
+                f"{package.location}: {tensor.id!r} is processed by code of the package itself; "
+                "say --trust if you know who made it"
+            )
+
+
+def known_steps(tensor: Tensor) -> list[Mapping[str, Any]]:
+    """The tensor's steps that a Chain applies: all but decoding and the package's own code."""
+    return [s for s in tensor.steps if s.get("id") not in (CUSTOM, DECODING)]
+
+
+def _constant_key(inputs: Sequence[NDArray[Any]]) -> bytes | None:
+    """Tells windows apart that have one value per index of their second axis, the channel."""
+    key = b""
+    for array in inputs:
+        first = array[(slice(0, 1), slice(None), *(slice(0, 1),) * (array.ndim - 2))]
+        if not np.array_equal(array, np.broadcast_to(first, array.shape)):
+            return None
+        key += first.tobytes()
+    return key
+
+
+def _place(tensor: Tensor, region: Sequence[slice]) -> str:
+    """A region in words: y 0 to 512, x 0 to 512."""
+    return ", ".join(
+        f"{axis.id} {part.start} to {part.stop}"
+        for axis, part in zip(tensor.axes, region, strict=True)
+        if axis.type == "space"
+    )
+
+
+def _network_dtype(array: NDArray[Any]) -> np.dtype[Any]:
+    """float32 for other floats, as networks take; whole numbers as they are."""
+    return np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype

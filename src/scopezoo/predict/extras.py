@@ -1,0 +1,41 @@
+"""What is written beside a result: a picture, a table of objects, ImageJ ROIs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from scopezoo.errors import UsageError
+from scopezoo.image import Image
+from scopezoo.predict.naming import Names
+
+
+def write_extras(
+    folder: Path,
+    names: Names,
+    image: Image,
+    results: Mapping[str, tuple[Image, str]],
+    ndim: Literal[2, 3],
+) -> None:
+    """Write what `names.extras` asks for into `folder`; results are (image, kind) by output id.
+
+    Tables and ROIs are of the first output with labels. Raises UsageError where there is none.
+    """
+    extras = names.extras
+    labels = next((found for found, kind in results.values() if kind == "labels"), None)
+    if labels is None and (extras.table or extras.rois):
+        raise UsageError("--table and --rois need a model that gives labels; this one gives none")
+    if extras.preview:
+        from scopezoo.predict.preview import write_preview
+
+        found, kind = next(iter(results.values()))
+        write_preview(image, found, kind, folder / names.beside(".preview.png").name)
+    if labels is not None and extras.table:
+        from scopezoo.predict.table import write_table
+
+        write_table(labels, image, folder / names.beside(".csv").name, ndim=ndim)
+    if labels is not None and extras.rois:
+        from scopezoo.predict.rois import write_rois
+
+        write_rois(labels, folder / names.beside(".rois.zip").name, ndim=ndim)

@@ -1,0 +1,70 @@
+"""What tiling needs to know of a network: strides, receptive radius, memory, needed halo.
+
+Found once per network and kept in the user's cache, by the hash of the weights.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scopezoo.predict.geometry import Geometry
+from scopezoo.predict.runtimes import Runtime
+from scopezoo.store.package import Package
+
+FACTS_VERSION = 1
+"""Kept facts of another version are found anew."""
+UNKNOWN_BYTES_PER_PX = 4000.0
+"""Taken where the graph does not tell: more than the networks of microscopy need."""
+UNKNOWN_STRIDE = 32
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """By axis id of the first input, in its pixels; see HaloReport for `halo` and `radius`.
+
+    `bytes_per_px` is the memory of a run per pixel of the first input.
+    """
+
+    strides: Mapping[str, int]
+    radius: Mapping[str, int | None]
+    halo: Mapping[str, int | None]
+    bytes_per_px: float
+
+
+def network_facts(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
+    """The facts of the runtime's network: from the cache, or found now, in seconds."""
+    kept = cache_folder() / "networks" / f"{runtime.weights_sha256}.json"
+    try:
+        stored = json.loads(kept.read_text())
+        if stored.pop("facts_version") == FACTS_VERSION:
+            return NetworkFacts(**stored)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # not there, or damaged: found anew
+    facts = _find(package, geometry, runtime)
+    _keep(kept, facts)
+    return facts
+
+
+def cache_folder() -> Path:
+    """Where scopezoo keeps what it can find again: SCOPEZOO_CACHE, or the user's cache folder."""
+    own = os.environ.get("SCOPEZOO_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(own) if own else Path(base) / "scopezoo"
+
+
+def _keep(path: Path, facts: NetworkFacts) -> None:
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(json.dumps({**asdict(facts), "facts_version": FACTS_VERSION}))
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # a cache that cannot be written only costs time
+
+
+def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
+    raise SystemExit("facts")

@@ -1,0 +1,225 @@
+"""The one Python call: a model, an image, and where the result goes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopezoo.errors import FileError, UsageError
+from scopezoo.formats import open_image
+from scopezoo.image import Image
+from scopezoo.predict.destination import Destination
+from scopezoo.predict.engine import Engine, TilePlan
+from scopezoo.predict.extras import write_extras
+from scopezoo.predict.naming import Extras, Names, result_names
+from scopezoo.predict.record import (
+    image_record,
+    model_record,
+    tiles_record,
+    versions_record,
+    write_record,
+)
+from scopezoo.predict.scale import at_model_scale, back_on_grid, scale_factors, scale_warnings
+from scopezoo.predict.sources import Sample, given_images, picked_names, samples_of
+from scopezoo.predict.stages import COMPLETE, Stages
+from scopezoo.predict.stores import FileStore, MemoryStore, Store
+from scopezoo.predict.work import WorkFolder, disk_errors
+from scopezoo.store import resolve
+from scopezoo.store.package import Package
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Result:
+    """What a prediction gave: an image per output id, the record, and the files written."""
+
+    images: dict[str, Image]
+    record: dict[str, Any]
+    files: list[Path] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def predict(
+    model: str | Path | Package | Engine,
+    image: Image | str | Path | NDArray[Any] | Mapping[str, Any],
+    output: str | Path | None = None,
+    *,
+    axes: str | None = None,
+    channel: str | None = None,
+    rescale: bool = False,
+    extras: Extras | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress = lambda done, total: None,
+    **engine_options: Any,
+) -> Result:
+    """Run a model on an image of any size, and give or write the result.
+
+    `image` is an Image, a path or URL, an array (with `axes`), or one of these by input id.
+    `output` names the first output's file (.tif, .ome.tif, .ome.zarr, .npy, .png); the record and
+    `extras` go beside it. Without it the result stays in memory. `rescale` runs at the pixel size
+    of the model and gives the result on the image's grid. `engine_options` are those of `Engine`,
+    where `model` is not one already. `progress` is called with (done, total) tiles.
+
+    The result has the image's axes, pixel size and channel names, and is that of the whole image
+    at once whatever the tiles. Every expected error is a `scopezoo.errors.ScopezooError`.
+    """
+    engine = model if isinstance(model, Engine) else _open_engine(model, engine_options)
+    originals = given_images(_open_images(image, axes), engine.description.inputs)
+    prediction = _Prediction(engine, originals, channel, rescale, progress)
+    if output is None:
+        return prediction.in_memory()
+    ids = [tensor.id for tensor in engine.description.outputs]
+    return prediction.to_files(result_names(Path(output), ids, extras or Extras()), overwrite, resume)
+
+
+def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Engine:
+    return Engine(model if isinstance(model, Package) else resolve(model), **options)
+
+
+def _open_images(image: Any, axes: str | None) -> Image | dict[str, Image]:
+    if isinstance(image, Mapping):
+        return {name: _open_one(one, axes) for name, one in image.items()}
+    return _open_one(image, axes)
+
+
+def _open_one(image: Any, axes: str | None) -> Image:
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray):
+        if axes is None and image.ndim != 2:
+            raise UsageError(f"an array of {image.ndim} axes needs `axes`, e.g. axes='ZYX'")
+        return Image(image, (axes or "YX").upper())
+    return open_image(image, axes=axes)
+
+
+class _Prediction:
+    """One image, or one per input, on its way through an engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        originals: Mapping[str, Image],
+        channel: str | None,
+        rescale: bool,
+        progress: Progress,
+    ) -> None:
+        self.started = datetime.now(UTC)
+        self.engine = engine
+        self.originals = originals
+        self.channel = channel
+        self.progress = progress
+        first = engine.description.inputs[0]
+        self.original = originals[first.id]
+        self.rescaled = rescale and set(scale_factors(self.original, first).values()) != {1.0}
+        self.warnings = [] if rescale else scale_warnings(self.original, first)
+        images = {
+            tensor.id: at_model_scale(originals[tensor.id], tensor)
+            if self.rescaled and tensor.space
+            else originals[tensor.id]
+            for tensor in engine.description.inputs
+            if tensor.id in originals
+        }
+        self.image = images[first.id]
+        self.samples: list[Sample] = samples_of(images, engine.description.inputs, channel)
+        self.plan: TilePlan = engine.plan(self.samples[0].sources[first.id].shape)
+        self.warnings += engine.halo_warnings(self.plan)
+
+    def in_memory(self) -> Result:
+        """Run, with the results as arrays."""
+        store = MemoryStore()
+        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
+            names = list(self._run(WorkFolder(Path(folder)), store))
+        images = {name: store.image(name) for name in names}
+        return Result(images, self._record(), warnings=self.warnings)
+
+    def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
+        """Run, with the results under their names, which appear when all is done."""
+        record = self._record()
+        if names.record.exists() and resume and not WorkFolder.exists(names.stem):
+            return Result(_reopened(names), record, [names.record], self.warnings)
+        existing = [path for path in names.images.values() if path.exists()]
+        if existing and not overwrite and not resume:
+            raise FileError(f"{existing[0]} exists; say --overwrite to replace it")
+        work = WorkFolder.start(names.stem, _identity(record), resume)
+        file_names = {name: path.name for name, path in names.images.items()}
+        store = FileStore(work.folder, file_names)
+        try:
+            with disk_errors(work.folder):
+                outputs = self._run(work, store)
+                store.close()
+                found = {name: (store.image(name), kind) for name, kind in outputs.items()}
+                ndim = 3 if len(self.engine.description.inputs[0].space) == 3 else 2
+                write_extras(work.folder, names, self.original, found, ndim)
+                write_record(work.path(names.record.name), record, self.started)
+        except BaseException:
+            work.abandon()
+            raise
+        files = work.publish(names.all())
+        return Result(_reopened(names), record, files, self.warnings)
+
+    def _run(self, work: WorkFolder, store: Store) -> dict[str, str]:
+        """Run all samples into `store`; gives "labels" or "image" by output id."""
+        if not self.rescaled:
+            return self._run_samples(work, store)
+        ids = [tensor.id for tensor in self.engine.description.outputs]
+        scratch = FileStore(work.folder, {name: f"{name}.scaled.npy" for name in ids})
+        outputs = self._run_samples(work, scratch)
+        for name, kind in outputs.items():
+            back_on_grid(name, scratch.image(name), kind, self.original, store)
+            work.discard(f"{name}.scaled.npy")
+        return outputs
+
+    def _run_samples(self, work: WorkFolder, store: Store) -> dict[str, str]:
+        first = self.engine.description.inputs[0]
+        channels = picked_names(self.original, first, self.channel)
+        stages = Stages(self.engine, self.plan, work, self.image, channels, store)
+        total = len(self.plan) * len(self.samples)
+        done = 0
+
+        def on_tile(_: int) -> None:
+            nonlocal done
+            done += 1
+            self.progress(done, total)
+
+        for number, sample in enumerate(self.samples):
+            finished = work.finished(number)
+            done += len(finished - {COMPLETE})
+            stages.run(number, sample, finished, on_tile)
+        stages.finish()
+        return stages.kinds
+
+    def _record(self) -> dict[str, Any]:
+        return {
+            "model": model_record(self.engine),
+            "inputs": {name: image_record(image) for name, image in self.originals.items()},
+            "parameters": {
+                "channel": self.channel,
+                "rescaled": self.rescaled,
+                "memory_bytes": self.engine.memory_bytes,
+            },
+            "tiling": tiles_record(self.engine, self.plan),
+            "versions": versions_record(),
+            "warnings": self.warnings,
+        }
+
+
+def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same for a killed run to go on: all but versions that do not matter."""
+    return {key: record[key] for key in ("model", "inputs", "parameters", "tiling")}
+
+
+def _reopened(names: Names) -> dict[str, Image]:
+    images = {}
+    for name, path in names.images.items():
+        inside = path / "labels" / name
+        images[name] = open_image(inside if inside.is_dir() else path)
+    return images

@@ -1,0 +1,181 @@
+"""Brings the outputs of all samples of one prediction to their destinations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from scopezoo.image import Image
+from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
+from scopezoo.predict.destination import Destination, Layout, Pixels
+from scopezoo.predict.engine import Engine, TilePlan
+from scopezoo.predict.outputs import (
+    CandidateOutput,
+    DirectOutput,
+    OutputStage,
+    WholeOutput,
+    finish_chain,
+    finish_custom,
+)
+from scopezoo.predict.sources import Sample
+from scopezoo.predict.stardist import CandidateFolder, StardistParameters
+from scopezoo.predict.stores import Store
+from scopezoo.predict.work import WorkFolder
+from scopezoo.store.tensors import Tensor
+
+LABEL_BLOCK_PX = {2: 2048, 3: 128}
+COMPLETE = -1
+"""Marks a sample in the list of finished tiles whose outputs are finished as well."""
+
+
+class Stages:
+    """The output stages of a prediction, sample after sample.
+
+    `kinds` is "labels" or "image" by output id. Raw outputs and candidates that must wait for the
+    whole lie in the work folder.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        plan: TilePlan,
+        work: WorkFolder,
+        image: Image,
+        channels: Sequence[str],
+        store: Store,
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._work = work
+        self._samples: list[tuple[int, Sample]] = []
+        self._decoded = {
+            tensor.id: decoding_parameters(tensor)
+            for tensor in engine.description.outputs
+            if has_step(tensor, DECODING)
+        }
+        self.kinds = {
+            tensor.id: "labels" if tensor.id in self._decoded else "image"
+            for tensor in engine.description.outputs
+        }
+        self._destinations = {
+            tensor.id: self._destination(tensor, image, channels, store)
+            for tensor in engine.description.outputs
+        }
+
+    def _destination(
+        self, tensor: Tensor, image: Image, channels: Sequence[str], store: Store
+    ) -> Destination:
+        def create(layout: Layout) -> Pixels:
+            return store.create(tensor.id, layout)
+
+        started = store.started(tensor.id)
+        if tensor.id not in self._decoded:
+            follows = self._engine.geometry.outputs[tensor.id]
+            return Destination(tensor, follows, image, channels, "image", create, started)
+        labels = label_tensor(tensor)
+        no_scale = [None] * len(labels.axes)
+        return Destination(labels, no_scale, image, (), "labels", create, started)
+
+    def run(
+        self,
+        number: int,
+        sample: Sample,
+        finished: Collection[int],
+        on_tile: Callable[[int], None],
+    ) -> None:
+        """Run a sample's tiles but the `finished` ones; none if the sample is complete."""
+        self._samples.append((number, sample))
+        if COMPLETE in finished:
+            return
+
+        def stored(tile: int) -> None:
+            self._work.mark(number, tile)
+            on_tile(tile)
+
+        stages = {
+            tensor.id: self._stage(tensor, number, sample, bool(finished))
+            for tensor in self._engine.description.outputs
+        }
+        self._engine.run(sample, self._plan, stages, finished=finished, on_tile=stored)
+        self._work.mark(number, COMPLETE)
+        for tensor in self._engine.description.outputs:
+            self._scratch(tensor, number).unlink(missing_ok=True)
+
+    def _stage(self, tensor: Tensor, number: int, sample: Sample, resumed: bool) -> OutputStage:
+        description = self._engine.description
+        sink = self._destinations[tensor.id].at(sample.position)
+        if tensor.id in self._decoded:
+            before = tensor.steps[: [s.get("id") for s in tensor.steps].index(DECODING)]
+            return CandidateOutput(
+                part_chain(description, tensor, before),
+                self._decoded[tensor.id],
+                self._candidates(tensor, number),
+            )
+        scratch = self._scratch(tensor, number)
+        if has_step(tensor, CUSTOM):
+            finishing = finish_custom(self._engine.package, tensor)
+            return WholeOutput(finishing, sink, scratch, resumed)
+        chain = output_chain(description, tensor)
+        if any(measure.tensor == tensor.id for measure in chain.measures):
+            return WholeOutput(finish_chain(tensor, chain), sink, scratch, resumed)
+        return DirectOutput(chain, sink)
+
+    def _scratch(self, tensor: Tensor, number: int) -> Path:
+        return self._work.path(f"{tensor.id}.{number}.raw.npy")
+
+    def _candidates(self, tensor: Tensor, number: int) -> CandidateFolder:
+        folder = self._work.path(f"{tensor.id}.{number}.candidates")
+        folder.mkdir(exist_ok=True)
+        return CandidateFolder(folder, len(self._plan))
+
+    def finish(self) -> None:
+        """Decode what had to wait: label numbers go on from sample to sample."""
+        for tensor in self._engine.description.outputs:
+            if tensor.id in self._decoded:
+                self._decode(tensor, self._decoded[tensor.id])
+
+    def _decode(self, tensor: Tensor, parameters: StardistParameters) -> None:
+        from scopezoo.predict.stardist_nms import select_objects
+
+        first = self._engine.description.inputs[0]
+        found = []
+        for number, sample in self._samples:
+            sizes = self._engine.sizes(sample.sources[first.id].shape)
+            objects = select_objects(self._candidates(tensor, number), parameters)
+            found.append((sample, sizes, objects.visible(sizes)))
+        total = sum(len(objects) for _, _, objects in found)
+        dtype = np.dtype(np.uint16 if total <= 65535 else np.uint32)
+        before = 0
+        for sample, sizes, objects in found:
+            sink = self._destinations[tensor.id].at(sample.position)
+            for region in label_blocks(sizes, LABEL_BLOCK_PX[parameters.ndim]):
+                labels = objects.render(region).astype(dtype)
+                labels[labels > 0] += dtype.type(before)
+                sink.write((slice(0, 1), *region), labels[None], (1, *sizes))
+            before += len(objects)
+
+
+def decoding_parameters(tensor: Tensor) -> StardistParameters:
+    """Parameters of a tensor's StarDist step. Raises PackageError for wrong ones."""
+    step = next(step for step in tensor.steps if step.get("id") == DECODING)
+    return StardistParameters.from_kwargs(step.get("kwargs") or {})
+
+
+def label_tensor(tensor: Tensor) -> Tensor:
+    """The tensor of a StarDist network's labels: its output without the channel axis."""
+    return replace(tensor, axes=tuple(axis for axis in tensor.axes if axis.type != "channel"))
+
+
+def label_blocks(sizes: Sequence[int], block_px: int) -> list[tuple[slice, ...]]:
+    """Regions that cover an image of `sizes` once, in raster order."""
+    starts = [range(0, size, block_px) for size in sizes]
+    return [
+        tuple(slice(at, min(at + block_px, size)) for at, size in zip(corner, sizes, strict=True))
+        for corner in product(*starts)
+    ]
+
+

@@ -1,0 +1,138 @@
+"""The folder where results grow until they are whole, so that none is seen half-written.
+
+Beside the final names lies `.<stem>.partial/` with everything that is unfinished: the output
+itself, the list of finished tiles, and what the run was started with. It is renamed into place at
+the end; after a kill, `--resume` goes on from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scopezoo.errors import FileError, UsageError
+
+
+STATE = "started_with.json"
+LOG = "tiles.log"
+
+
+class WorkFolder:
+    """Unfinished results of one run. Use `start` to make or reopen one."""
+
+    def __init__(self, folder: Path, finished: Mapping[int, set[int]] | None = None) -> None:
+        self.folder = folder
+        self._finished = finished or {}
+
+    @classmethod
+    def start(cls, stem: Path, started_with: Mapping[str, Any], resume: bool) -> WorkFolder:
+        """The work folder of results whose names begin with `stem`.
+
+        `started_with` says what must be the same to go on (JSON). Without `resume`, what an
+        earlier run left is removed. Raises UsageError where a resumed run was started with
+        something else, FileError where the folder cannot be made.
+        """
+        folder = _folder(stem)
+        state = folder / STATE
+        with disk_errors(folder):
+            if resume and state.exists():
+                _check_same(json.loads(state.read_text()), started_with, folder)
+                return cls(folder, _read_log(folder / LOG))
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir(parents=True)
+            state.write_text(json.dumps(started_with, indent=1, default=str))
+        return cls(folder)
+
+    def path(self, name: str) -> Path:
+        """Where a file or folder of this run is while it is unfinished."""
+        return self.folder / name
+
+    @staticmethod
+    def exists(stem: Path) -> bool:
+        """Whether results of this stem have an unfinished run."""
+        return (_folder(stem) / STATE).exists()
+
+    def finished(self, sample: int) -> set[int]:
+        """Numbers of the sample's tiles whose outputs were stored before this run."""
+        return self._finished.get(sample, set())
+
+    def mark(self, sample: int, tile: int) -> None:
+        """Note that a tile's outputs are stored."""
+        with (self.folder / LOG).open("a") as log:
+            log.write(f"{sample} {tile}\n")
+
+    def discard(self, name: str) -> None:
+        """Remove a file that is not needed any more."""
+        self.path(name).unlink(missing_ok=True)
+
+    def publish(self, names: Sequence[str]) -> list[Path]:
+        """Move the named results, those that are there, beside the folder; remove the folder."""
+        finals = []
+        with disk_errors(self.folder):
+            for name in names:
+                final = self.folder.parent / name
+                if self.path(name).exists():
+                    _replace(self.path(name), final)
+                finals += [final] if final.exists() else []
+            shutil.rmtree(self.folder)
+        return finals
+
+    def abandon(self) -> None:
+        """After a failure: keep what `--resume` can go on from, else leave nothing behind."""
+        if not (self.folder / LOG).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turns what a disk refuses into a FileError that names the path and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise FileError(
+                f"the disk of {path} is full; make room and run again with --resume"
+            ) from error
+        raise FileError(f"{error.filename or path}: {error.strerror or error}") from error
+
+
+def _folder(stem: Path) -> Path:
+    return stem.parent / f".{stem.name}.partial"
+
+
+def _replace(source: Path, final: Path) -> None:
+    if final.is_dir() and not final.is_symlink():
+        old = final.with_name(f".{final.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(final, old)
+        os.replace(source, final)
+        shutil.rmtree(old)
+    else:
+        os.replace(source, final)
+
+
+def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    now = json.loads(json.dumps(now, default=str))
+    other = [key for key in {*before, *now} if before.get(key) != now.get(key)]
+    if other:
+        raise UsageError(
+            f"{folder} was started with another {', '.join(sorted(other))}; "
+            "give the same again, or start anew without --resume"
+        )
+
+
+def _read_log(log: Path) -> dict[int, set[int]]:
+    """Finished tiles by sample; a line that a kill cut short does not count."""
+    finished: dict[int, set[int]] = {}
+    lines = log.read_text().split("\n")[:-1] if log.exists() else []
+    for line in lines:
+        sample, _, tile = line.partition(" ")
+        finished.setdefault(int(sample), set()).add(int(tile))
+    return finished
