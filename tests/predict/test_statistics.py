@@ -166,3 +166,13 @@ def test_big_endian_pixels() -> None:
     whole = tuple(slice(0, n) for n in tensor.shape)
     measures = [Measure("t", kind, None, q) for kind, q in (("quantile", 0.3), ("mean", 0))]  # type: ignore[arg-type]
     assert_as_numpy(tensor, lambda: iter([(whole, tensor)]), measures)
+
+
+def test_the_short_axis_ids_mean_the_same() -> None:
+    tensor = np.arange(24.0).reshape(1, 2, 3, 4)
+    whole = tuple(slice(0, n) for n in tensor.shape)
+    measure = Measure("t", "mean", ("channel", "x"))
+    found = compute_statistics(
+        [measure], ("b", "c", "y", "x"), tensor.shape, lambda: iter([(whole, tensor)])
+    )
+    np.testing.assert_allclose(found[measure], numpy_statistic(tensor, measure))

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 PIECE_PIXELS = 1 << 16
 """Pixels handled at once: few enough to stay in a processor's second-level cache as float64."""
 
+_AXIS_IDS = {"b": "batch", "t": "time", "i": "index", "c": "channel"}
+
 Region = tuple[slice, ...]
 """One slice per axis of a tensor."""
+
+
+def axis_id(axis: str) -> str:
+    """The id that format 0.5 normalises an axis id to: "c" is "channel", and so on."""
+    return _AXIS_IDS.get(axis, axis)
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,9 @@ class Groups:
         cls, tensor_axes: Sequence[str], shape: Sequence[int], axes: Collection[str] | None
     ) -> Groups:
         """The groups of a statistic over `axes` (None: all); "batch" is always reduced."""
-        reduced = set(tensor_axes) if axes is None else {*axes, "batch"}
-        kept = tuple(i for i, axis in enumerate(tensor_axes) if axis not in reduced)
+        ids = [axis_id(axis) for axis in tensor_axes]
+        reduced = set(ids) if axes is None else {"batch", *map(axis_id, axes)}
+        kept = tuple(i for i, axis in enumerate(ids) if axis not in reduced)
         return cls(tuple(shape), kept)
 
     @property

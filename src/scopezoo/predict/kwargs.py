@@ -12,14 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import PackageError
+from scopezoo.predict.groups import axis_id
 
 _LARGEST = sys.float_info.max
-_AXIS_IDS = {"b": "batch", "t": "time", "i": "index", "c": "channel"}
-
-
-def axis_id(axis: str) -> str:
-    """The id that format 0.5 normalises an axis id to: "c" is "channel", and so on."""
-    return _AXIS_IDS.get(axis, axis)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import PackageError
-from scopezoo.predict.groups import Region
-from scopezoo.predict.kwargs import AlongAxis, Kwargs, axis_id
+from scopezoo.predict.groups import Region, axis_id
+from scopezoo.predict.kwargs import AlongAxis, Kwargs
 from scopezoo.predict.operations import OPERATIONS, Operand, Operation
 from scopezoo.predict.statistics import Measure
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from scopezoo.errors import PackageError
 from scopezoo.store.fields import mappings, required, whole
@@ -71,11 +71,12 @@ def _tensor(
     )
     steps = mappings(entry, steps_key, where) if entry.get(steps_key) else []
     dtype = str(entry.get("data_type", "float32"))
+    role: Literal["input", "output"] = "input" if steps_key == "preprocessing" else "output"
     return Tensor(
         id=str(required(entry, "name", where)),
         axes=axes,
         dtype=dtype,
-        steps=tuple(convert_steps_04(steps, letters, dtype)),
+        steps=tuple(convert_steps_04(steps, letters, dtype, role, f"{where}.{steps_key}")),
         test_tensor=test_tensor,
     )
 
