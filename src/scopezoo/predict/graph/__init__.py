@@ -109,12 +109,12 @@ def declared_inputs(
     for number, entry in enumerate(real):
         dims = entry.type.tensor_type.shape.dim
         if len(dims) > MAX_RANK:
-            raise PackageError(f"the ONNX graph's input {entry.name!r} has {len(dims)} axes")
+            raise PackageError(f"the ONNX graph's input {entry.name[:100]!r} has {len(dims)} axes")
         shape = tuple(int(d.dim_value) if d.dim_value > 0 else None for d in dims)
         chosen = usual_space(len(shape)) if space is None else tuple(space[number])
         if shape and any(not 0 <= position < len(shape) for position in chosen):
             raise PackageError(
-                f"the ONNX graph's input {entry.name!r} has {len(shape)} axes; "
+                f"the ONNX graph's input {entry.name[:100]!r} has {len(shape)} axes; "
                 f"expected space at {list(chosen)}"
             )
         facts.append(InputFacts(entry.name, shape, chosen))

@@ -91,7 +91,9 @@ def reshaped(node: Node, values: list[Any]) -> Array:
 
 def squeezed(node: Node, values: list[Any]) -> Array:
     axes = node.numbers(1, "axes")
-    return np.squeeze(values[0], axis=None if axes is None else tuple(int(a) for a in axes))
+    return np.asarray(
+        np.squeeze(values[0], axis=None if axes is None else tuple(int(a) for a in axes))
+    )
 
 
 def unsqueezed(node: Node, values: list[Any]) -> Array:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 MAX_NODES = 20_000
 """The largest networks of microscopy have some thousands."""
+MAX_LINKS = 100_000
 MAX_DEPTH = 16
 """Graphs inside nodes inside graphs."""
 
@@ -34,9 +35,13 @@ def read_model(model_bytes: bytes) -> onnx.ModelProto:
     if not model.HasField("graph") or not model.graph.output:
         raise PackageError("an ONNX model without a graph; export the weights again")
     graphs = list(graphs_of(model.graph, 0))
-    n_nodes = sum(len(graph.node) for graph in graphs)
-    if n_nodes > MAX_NODES:
-        raise PackageError(f"an ONNX graph of {n_nodes} nodes; at most {MAX_NODES} are read")
+    nodes = [node for graph in graphs for node in graph.node]
+    n_links = sum(len(node.input) + len(node.output) for node in nodes)
+    if len(nodes) > MAX_NODES or n_links > MAX_LINKS:
+        raise PackageError(
+            f"an ONNX graph of {len(nodes)} nodes and {n_links} links; "
+            f"at most {MAX_NODES} and {MAX_LINKS} are read"
+        )
     for tensor in tensors_of(model, graphs):
         check_tensor(tensor)
     return model
@@ -71,16 +76,16 @@ def check_tensor(tensor: onnx.TensorProto) -> None:
 
     if tensor.data_location == TensorProto.EXTERNAL or len(tensor.external_data):
         raise UnsafePackageError(
-            f"the weights {tensor.name!r} are in another file; save the model as one ONNX file"
+            f"the weights {tensor.name[:100]!r} are in another file; save one ONNX file"
         )
     if any(size < 0 for size in tensor.dims):
-        raise PackageError(f"the weights {tensor.name!r} have a negative size")
+        raise PackageError(f"the weights {tensor.name[:100]!r} have a negative size")
     item_bytes = ITEM_BYTES.get(tensor.data_type)
     if item_bytes and tensor.HasField("raw_data"):
         declared = prod(tensor.dims) * item_bytes
         if declared != len(tensor.raw_data):
             raise PackageError(
-                f"the weights {tensor.name!r} declare {declared} bytes and hold "
+                f"the weights {tensor.name[:100]!r} declare {declared} bytes and hold "
                 f"{len(tensor.raw_data)}; export the model again"
             )
 

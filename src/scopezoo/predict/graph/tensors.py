@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_RANK = 16
+MAX_REASONS = 8
 MAX_RATIO = 1 << 20
 """Steps beyond this, as numerator or denominator, are no tiling that anyone could use."""
 
@@ -121,7 +122,12 @@ def unknown(inputs: Sequence[Tensor | None], reason: str, n_spatial: int) -> Ten
 
 
 def unbounded(span: Span | None, reason: str) -> Span | None:
-    return None if span is None else replace(span, reasons=span.reasons | {reason})
+    return None if span is None else replace(span, reasons=few(span.reasons | {reason}))
+
+
+def few(reasons: frozenset[str]) -> frozenset[str]:
+    """No more reasons than anyone reads: they go through every later tensor."""
+    return reasons if len(reasons) <= MAX_REASONS else frozenset(sorted(reasons)[:MAX_REASONS])
 
 
 def widen(span: Span, by: Fraction) -> Span:
@@ -135,7 +141,7 @@ def join_spans(spans: Sequence[tuple[Span | None, ...]], n_spatial: int) -> tupl
     joined: list[Span | None] = []
     for k in range(n_spatial):
         found = [span for entry in spans if (span := entry[k]) is not None]
-        reasons = frozenset[str]().union(*(span.reasons for span in found))
+        reasons = few(frozenset[str]().union(*(span.reasons for span in found)))
         hull = Span(min(s.lo for s in found), max(s.hi for s in found), reasons) if found else None
         joined.append(hull)
     return tuple(joined)

@@ -71,7 +71,9 @@ class Walk:
         outputs = {}
         for number, name in enumerate(proto.output):
             if name in self.tensors:
-                raise PackageError(f"the ONNX graph makes {name!r} twice; export the model again")
+                raise PackageError(
+                    f"the ONNX graph makes {name[:100]!r} twice; export the model again"
+                )
             if name:
                 outputs[name] = results[min(number, len(results) - 1)]
         self.tensors.update(outputs)
@@ -80,7 +82,7 @@ class Walk:
     def find(self, name: str, op: str) -> Tensor:
         if name not in self.tensors:
             raise PackageError(
-                f"the ONNX graph's {op} uses {name!r}, which nothing before it makes; "
+                f"the ONNX graph's {op} uses {name[:100]!r}, which nothing before it makes; "
                 "export the model again"
             )
         return self.tensors[name]
@@ -98,7 +100,8 @@ class Walk:
             rule = ALL_RULES.get(node.op)
             if rule is None:
                 raise UnknownError(node.op)
-            return [replace(t, item_bytes=item_bytes(node, t)) for t in rule(node)]
+            found = [replace(t, item_bytes=item_bytes(node, t)) for t in rule(node)]
+            return found or [unknown(inputs, node.op, n)]
         except UnknownError as error:
             return [unknown(inputs, reason(node, error), n)]
         except BROKEN_ATTRIBUTES:

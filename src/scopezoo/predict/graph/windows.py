@@ -19,7 +19,7 @@ from scopezoo.predict.graph.tensors import (
     window,
 )
 
-MAX_PHASES = 4096
+MAX_PHASES = 64
 """Up to this many phases of an upsampling are looked at one by one."""
 
 WEIGHT_INPUT = {"Conv": 1, "ConvInteger": 1, "QLinearConv": 3, "ConvTranspose": 1}
@@ -185,30 +185,29 @@ def stretch_policy(node: Node, sizes: list[int]) -> list[int]:
     return sizes
 
 
+SIZE_DEPENDENT = frozenset({"align_corners", "tf_crop_and_resize"})
+"""How Resize places its pixels by the ends of the whole image."""
+
+
 def resize_axis(node: Node, tensor: Tensor, position: int, new: int, scale: Fraction) -> Tensor:
-    where = coordinate(node, scale)
-    if where is None:
-        name = f"{node.op} ({node.attribute('coordinate_transformation_mode')})"
-        tensor = lose(tensor, position, name)
-        where = coordinate(replace(node, attributes={}), scale)
+    mode = node.attribute("coordinate_transformation_mode", "half_pixel")
+    if mode in SIZE_DEPENDENT:
+        tensor = lose(tensor, position, f"{node.op} ({mode})")
     step = check_ratio(1 / scale)
-    lo, hi = resize_reach(node, step, where or Fraction)
+    lo, hi = resize_reach(node, step, coordinate(node, mode, scale))
     return window(tensor, position, new, step, lo, hi)
 
 
-def coordinate(node: Node, scale: Fraction) -> Callable[[int], Fraction] | None:
-    """The input coordinate of an output index; None where it depends on the image's size."""
+def coordinate(node: Node, mode: str, scale: Fraction) -> Callable[[int], Fraction]:
+    """The input coordinate of an output index."""
     half = Fraction(1, 2)
-    if node.op == "Upsample" or node.opset < 11:
+    if node.op == "Upsample" or node.opset < 11 or mode == "asymmetric":
         return lambda o: o / scale
-    match node.attribute("coordinate_transformation_mode", "half_pixel"):
-        case "half_pixel" | "pytorch_half_pixel" | "half_pixel_symmetric":
-            return lambda o: (o + half) / scale - half
-        case "asymmetric":
-            return lambda o: o / scale
-        case "tf_half_pixel_for_nn":
-            return lambda o: (o + half) / scale
-    return None
+    if mode == "tf_half_pixel_for_nn":
+        return lambda o: (o + half) / scale
+    if mode not in SIZE_DEPENDENT and "half_pixel" not in mode:
+        raise UnknownError(f"{node.op} with {mode!r}")
+    return lambda o: (o + half) / scale - half
 
 
 def resize_reach(
