@@ -103,8 +103,10 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error without line breaks, or its name where it has none."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """The message of an error without line breaks, with its name where it says little."""
+    text = " ".join(str(error).split())
+    if not text or isinstance(error, LookupError):
+        text = f"{type(error).__name__} {text}".strip()
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
@@ -114,7 +116,7 @@ def short_name(path: str | Path) -> str:
     if "://" not in text:
         return text
     parts = urlsplit(text)
-    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _reason(error: OSError) -> str:

@@ -85,7 +85,7 @@ def _image(
     omero: dict[str, Any],
     wanted: str | None,
 ) -> Image:
-    described = _axes(multiscale, len(pixels.shape))
+    described = _axes(source, multiscale, len(pixels.shape))
     found = "".join(_letter(axis) for axis in described)
     letters, kept = name_axes(source, tuple(pixels.shape), found, wanted)
     scale = _scale(multiscale, level, len(described))
@@ -104,11 +104,13 @@ def _image(
     )
 
 
-def _axes(multiscale: dict[str, Any], ndim: int) -> list[dict[str, Any]]:
+def _axes(source: str, multiscale: dict[str, Any], ndim: int) -> list[dict[str, Any]]:
     """Axes as 0.4 and 0.5 describe them; 0.3 had only names, and before all images were TCZYX."""
     axes = multiscale.get("axes", list("tczyx"))
     if len(axes) != ndim:
-        raise ImageError(f"its multiscales name {len(axes)} axes, the array has {ndim}")
+        raise ImageError(
+            f"{source} is damaged: its multiscales name {len(axes)} axes, its array has {ndim}"
+        )
     return [{"name": axis} if isinstance(axis, str) else dict(axis) for axis in axes]
 
 

@@ -100,8 +100,9 @@ def _check_page(source: str, page: Any) -> int:
                 f"{offset + count} of a file of {size}; copy or export it again"
             )
         stored += count
-    if page.compression == 1 and not page.is_subsampled:
-        limits.check_stored(source, page.size * page.bitspersample // 8, stored)
+    keyframe = page.keyframe
+    if keyframe.compression == 1 and not keyframe.is_subsampled:
+        limits.check_stored(source, keyframe.size * keyframe.bitspersample // 8, stored)
     return stored
 
 

@@ -63,7 +63,7 @@ def _make(path: Path, new: NewImage, stored_axes: str, shape: tuple[int, ...]) -
 
 
 def _is_imagej(path: Path, new: NewImage, stored_axes: str) -> bool:
-    """Whether ImageJ's own form holds all that is known; it has no way to say "X alone"."""
+    """Whether ImageJ's own form holds all that is known: it cannot say the size of X alone."""
     known = new.pixel_size_um.keys()
     ordered = [IMAGEJ_AXES.index(axis) for axis in stored_axes[:-2]]
     return (
@@ -71,6 +71,7 @@ def _is_imagej(path: Path, new: NewImage, stored_axes: str) -> bool:
         and new.nbytes < CLASSIC_BYTES
         and ordered == sorted(ordered)
         and (not known or {"X", "Y"} <= known)
+        and new.size("X") > 1  # tifffile takes a width of 1 for a sample axis and drops it
         and not path.name.lower().endswith((".ome.tif", ".ome.tiff"))
     )
 
