@@ -1,8 +1,9 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and what CI makes of skipped tests."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,27 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 
 
+NO_DATA = "the real images are not at"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],  # noqa: ARG001 # part of the hook
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With SCOPEZOO_NO_SKIPS, a test skipped for want of a program fails."""
+    report = yield
+    reason = str(report.longrepr)
+    if report.skipped and os.environ.get("SCOPEZOO_NO_SKIPS") and NO_DATA not in reason:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped where nothing may be: {reason}"
+    return report
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real images; SCOPEZOO_DATA says where, default ../shared/data."""
     folder = Path(os.environ.get("SCOPEZOO_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip(f"the real images are not at {folder}; set SCOPEZOO_DATA to their folder")
+        pytest.skip(f"{NO_DATA} {folder}; set SCOPEZOO_DATA to their folder")
     return folder

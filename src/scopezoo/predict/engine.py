@@ -6,11 +6,13 @@ its tiles' cores are handed to the outputs. The result is that of the whole imag
 
 from __future__ import annotations
 
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from scopezoo.predict.facts import NetworkFacts, network_facts
 from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, tile_regions
 from scopezoo.predict.outputs import OutputStage, Statistics
 from scopezoo.predict.runtimes import Runtime, load_runtime
-from scopezoo.predict.sources import ReflectedWindow, Sample, blocks_of
+from scopezoo.predict.sources import ReflectedWindow, Sample, array_source, blocks_of
 from scopezoo.predict.statistics import Measure, compute_statistics
 from scopezoo.predict.tiles import AxisPlan, AxisRule, Window, plan_tiles, tiles
 from scopezoo.store.package import Package
@@ -200,6 +202,23 @@ class Engine:
             _overlapped(run, wanted)
         for output in outputs.values():
             output.finish(run.statistics)
+
+    def predict_sample(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by tensor id for one sample given as arrays, all in the tensors' own layout.
+
+        Axes of space may have any size. What is decoded into labels has a channel axis of one.
+        """
+        from scopezoo.predict.stages import ArrayPlace, Stages
+        from scopezoo.predict.work import WorkFolder
+
+        sample = Sample({}, {name: array_source(array) for name, array in inputs.items()})
+        plan = self.plan(inputs[self.description.inputs[0].id].shape)
+        places = {tensor.id: ArrayPlace(tensor) for tensor in self.description.outputs}
+        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
+            stages = Stages(self, plan, WorkFolder(Path(folder)), places)
+            stages.run(0, sample, (), lambda _: None)
+            stages.finish()
+        return {name: place.array for name, place in places.items()}
 
 
 class _Run:

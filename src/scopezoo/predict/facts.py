@@ -10,10 +10,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from scopezoo.predict.geometry import Geometry
+from scopezoo.predict.geometry import Geometry, legal_sizes
 from scopezoo.predict.runtimes import Runtime
 from scopezoo.store.package import Package
+
+if TYPE_CHECKING:
+    from scopezoo.predict.graph import GraphFacts
 
 FACTS_VERSION = 1
 """Kept facts of another version are found anew."""
@@ -67,4 +71,34 @@ def _keep(path: Path, facts: NetworkFacts) -> None:
 
 
 def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
-    raise SystemExit("facts")
+    axes = [axis.id for axis in geometry.axes]
+    graph = _graph(package, geometry)
+    if graph is None:
+        strides: dict[str, int] = dict.fromkeys(axes, UNKNOWN_STRIDE)
+        radius: dict[str, int | None] = dict.fromkeys(axes, None)
+        bytes_per_px = UNKNOWN_BYTES_PER_PX
+    else:
+        found = dict(zip(axes, graph.axes, strict=True))
+        strides = {axis: facts.stride_px or UNKNOWN_STRIDE for axis, facts in found.items()}
+        radius = {axis: facts.radius_px for axis, facts in found.items()}
+        bytes_per_px = graph.activation_bytes_per_px or UNKNOWN_BYTES_PER_PX
+    halo = {axis: r for axis, r in radius.items()}
+    return NetworkFacts(strides, radius, halo, bytes_per_px)
+
+
+def _graph(package: Package, geometry: Geometry) -> GraphFacts | None:
+    """What the ONNX graph of a package says; None without one."""
+    from scopezoo.predict.graph import analyse_graph
+
+    weights = package.description.weights.get("onnx")
+    if weights is None:
+        return None
+    tiled = {axis.id for axis in geometry.axes}
+    return analyse_graph(
+        package.read(weights.file),
+        space=[
+            [i for i, axis in enumerate(tensor.axes) if axis.id in tiled]
+            for tensor in package.description.inputs
+        ],
+        legal_px=[legal_sizes(axis) for axis in geometry.axes],
+    )

@@ -28,7 +28,7 @@ from scopezoo.predict.record import (
 )
 from scopezoo.predict.scale import at_model_scale, back_on_grid, scale_factors, scale_warnings
 from scopezoo.predict.sources import Sample, given_images, picked_names, samples_of
-from scopezoo.predict.stages import COMPLETE, Stages
+from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
 from scopezoo.predict.work import WorkFolder, disk_errors
 from scopezoo.store import resolve
@@ -181,7 +181,8 @@ class _Prediction:
     def _run_samples(self, work: WorkFolder, store: Store) -> dict[str, str]:
         first = self.engine.description.inputs[0]
         channels = picked_names(self.original, first, self.channel)
-        stages = Stages(self.engine, self.plan, work, self.image, channels, store)
+        places = image_places(self.engine, self.image, channels, store)
+        stages = Stages(self.engine, self.plan, work, places)
         total = len(self.plan) * len(self.samples)
         done = 0
 
@@ -195,7 +196,7 @@ class _Prediction:
             done += len(finished - {COMPLETE})
             stages.run(number, sample, finished, on_tile)
         stages.finish()
-        return stages.kinds
+        return {tensor.id: output_kind(tensor) for tensor in self.engine.description.outputs}
 
     def _record(self) -> dict[str, Any]:
         return {

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scopezoo.image import Image
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
-from scopezoo.predict.destination import Destination, Layout, Pixels
+from scopezoo.predict.destination import Destination
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.outputs import (
     CandidateOutput,
     DirectOutput,
     OutputStage,
+    Sink,
     WholeOutput,
     finish_chain,
     finish_custom,
 )
-from scopezoo.predict.sources import Sample
+from scopezoo.predict.sources import Region, Sample
 from scopezoo.predict.stardist import CandidateFolder, StardistParameters
 from scopezoo.predict.stores import Store
 from scopezoo.predict.work import WorkFolder
@@ -32,11 +36,17 @@ COMPLETE = -1
 """Marks a sample in the list of finished tiles whose outputs are finished as well."""
 
 
-class Stages:
-    """The output stages of a prediction, sample after sample.
+class OutputPlace(Protocol):
+    """Where one output goes: a sink for each sample."""
 
-    `kinds` is "labels" or "image" by output id. Raw outputs and candidates that must wait for the
-    whole lie in the work folder.
+    def at(self, position: Mapping[str, int]) -> Sink: ...
+
+
+class Stages:
+    """The output stages of a prediction, sample after sample, to `places` by output id.
+
+    Raw outputs and candidates that must wait for the whole lie in the work folder. Labels are
+    written without the channel axis of their tensor, see `written_tensor`.
     """
 
     def __init__(
@@ -44,41 +54,18 @@ class Stages:
         engine: Engine,
         plan: TilePlan,
         work: WorkFolder,
-        image: Image,
-        channels: Sequence[str],
-        store: Store,
+        places: Mapping[str, OutputPlace],
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._work = work
+        self._places = places
         self._samples: list[tuple[int, Sample]] = []
         self._decoded = {
             tensor.id: decoding_parameters(tensor)
             for tensor in engine.description.outputs
             if has_step(tensor, DECODING)
         }
-        self.kinds = {
-            tensor.id: "labels" if tensor.id in self._decoded else "image"
-            for tensor in engine.description.outputs
-        }
-        self._destinations = {
-            tensor.id: self._destination(tensor, image, channels, store)
-            for tensor in engine.description.outputs
-        }
-
-    def _destination(
-        self, tensor: Tensor, image: Image, channels: Sequence[str], store: Store
-    ) -> Destination:
-        def create(layout: Layout) -> Pixels:
-            return store.create(tensor.id, layout)
-
-        started = store.started(tensor.id)
-        if tensor.id not in self._decoded:
-            follows = self._engine.geometry.outputs[tensor.id]
-            return Destination(tensor, follows, image, channels, "image", create, started)
-        labels = label_tensor(tensor)
-        no_scale = [None] * len(labels.axes)
-        return Destination(labels, no_scale, image, (), "labels", create, started)
 
     def run(
         self,
@@ -107,7 +94,7 @@ class Stages:
 
     def _stage(self, tensor: Tensor, number: int, sample: Sample, resumed: bool) -> OutputStage:
         description = self._engine.description
-        sink = self._destinations[tensor.id].at(sample.position)
+        sink = self._places[tensor.id].at(sample.position)
         if tensor.id in self._decoded:
             before = tensor.steps[: [s.get("id") for s in tensor.steps].index(DECODING)]
             return CandidateOutput(
@@ -151,7 +138,7 @@ class Stages:
         dtype = np.dtype(np.uint16 if total <= 65535 else np.uint32)
         before = 0
         for sample, sizes, objects in found:
-            sink = self._destinations[tensor.id].at(sample.position)
+            sink = self._places[tensor.id].at(sample.position)
             for region in label_blocks(sizes, LABEL_BLOCK_PX[parameters.ndim]):
                 labels = objects.render(region).astype(dtype)
                 labels[labels > 0] += dtype.type(before)
@@ -165,9 +152,65 @@ def decoding_parameters(tensor: Tensor) -> StardistParameters:
     return StardistParameters.from_kwargs(step.get("kwargs") or {})
 
 
-def label_tensor(tensor: Tensor) -> Tensor:
-    """The tensor of a StarDist network's labels: its output without the channel axis."""
+def output_kind(tensor: Tensor) -> str:
+    """"labels" for an output that is decoded into objects, else "image"."""
+    return "labels" if has_step(tensor, DECODING) else "image"
+
+
+def written_tensor(tensor: Tensor) -> Tensor:
+    """The tensor as it is written: without the channel axis if it is decoded into labels."""
+    if not has_step(tensor, DECODING):
+        return tensor
     return replace(tensor, axes=tuple(axis for axis in tensor.axes if axis.type != "channel"))
+
+
+def image_places(
+    engine: Engine, image: Image, channels: Sequence[str], store: Store
+) -> dict[str, Destination]:
+    """An image of `store` for each output, on the grid of `image`.
+
+    `channels` are the names of the channels that the model sees.
+    """
+    places = {}
+    for tensor in engine.description.outputs:
+        written = written_tensor(tensor)
+        is_labels = written is not tensor
+        follows = [None] * len(written.axes) if is_labels else engine.geometry.outputs[tensor.id]
+        places[tensor.id] = Destination(
+            written,
+            follows,
+            image,
+            () if is_labels else channels,
+            output_kind(tensor),
+            partial(store.create, tensor.id),
+            store.started(tensor.id),
+        )
+    return places
+
+
+class ArrayPlace:
+    """An output of one sample as an array in the layout of its tensor."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+        self._array: NDArray[Any] | None = None
+
+    def at(self, position: Mapping[str, int]) -> Sink:  # noqa: ARG002 # there is one sample
+        return self
+
+    def write(self, region: Region, block: NDArray[Any], whole_shape: Sequence[int]) -> None:
+        if self._array is None:
+            self._array = np.zeros(whole_shape, block.dtype)
+        self._array[region] = block
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """What was written; labels with a channel axis of one, as the tensor has it."""
+        assert self._array is not None, "every tile writes every output"
+        if written_tensor(self._tensor) is self._tensor:
+            return self._array
+        channel = next(i for i, axis in enumerate(self._tensor.axes) if axis.type == "channel")
+        return np.expand_dims(self._array, channel)
 
 
 def label_blocks(sizes: Sequence[int], block_px: int) -> list[tuple[slice, ...]]:

@@ -57,10 +57,10 @@ def number(value: Any, where: str) -> float:
 
 def positive(value: Any, where: str) -> float:
     """`value` as a finite float above 0; PackageError otherwise."""
-    number = number(value, where)
-    if not 0 < number < float("inf"):
+    found = number(value, where)
+    if not 0 < found < float("inf"):
         raise PackageError(f"{where} is {value!r}; expected a number above 0")
-    return number
+    return found
 
 
 def text_or_none(value: Any) -> str | None:

@@ -1,0 +1,207 @@
+"""`scopezoo predict`: run a model on files."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scopezoo.cli.failures import failure_line, say
+from scopezoo.cli.progress import duration, progress_line
+from scopezoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from scopezoo.predict.engine import Engine
+    from scopezoo.predict.prediction import Result
+
+
+
+def predict_files(
+    model: Annotated[str, typer.Argument(help="A model of the collection, a folder or a zip.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Images: TIFF, PNG, JPEG, NPY or OME-Zarr; ID=FILE,ID=FILE for several inputs.",
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option(
+            "-o",
+            "--output",
+            help="A file for one input (.tif, .ome.zarr, .npy, .png), a folder for several.",
+        ),
+    ],
+    axes: Annotated[
+        str | None, typer.Option(help="What the image's axes are, e.g. ZYX or TCYX.")
+    ] = None,
+    channel: Annotated[
+        str | None, typer.Option(help="Channels by name or number from 0, with commas.")
+    ] = None,
+    tile: Annotated[
+        str | None, typer.Option(help="Largest tile in pixels: 512, or z=32,y=256,x=256.")
+    ] = None,
+    memory: Annotated[
+        str, typer.Option(help="Memory to use beyond the model: 500MB, 4GB.")
+    ] = "1GB",
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="onnxruntime, openvino, torchscript or pytorch_state_dict."),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="float32, or bf16 with openvino.")] = "float32",
+    rescale: Annotated[
+        bool, typer.Option("--rescale", help="Run at the pixel size that the model was trained at.")
+    ] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Write a picture too.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Write a table of objects too.")] = False,
+    rois: Annotated[bool, typer.Option("--rois", help="Write ImageJ ROIs too.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where a stopped run of this command was.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Run code that this package brings.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
+) -> int:
+    """Run a model on images; the result has their axes and pixel size."""
+    from scopezoo.predict.engine import Engine
+    from scopezoo.predict.naming import Extras
+    from scopezoo.predict.prediction import predict
+    from scopezoo.store import resolve
+
+    jobs = output_paths(inputs, output)
+    package = resolve(model)
+    engine = Engine(
+        package,
+        runtime=runtime,
+        device=device,
+        precision=precision,
+        trust=trust,
+        memory_bytes=parse_bytes(memory),
+        tile=parse_tile(tile, [axis.id for axis in package.description.inputs[0].space]),
+    )
+
+    def run(source: str, target: Path) -> Result:
+        with progress_line(Path(source).name, quiet) as progress:
+            return predict(
+                engine,
+                parse_input(source),
+                target,
+                axes=axes,
+                channel=channel,
+                rescale=rescale,
+                extras=Extras(preview, table, rois),
+                overwrite=overwrite,
+                resume=resume,
+                progress=progress,
+            )
+
+    records, failures = _run_all(jobs, run, quiet)
+    if as_json:
+        typer.echo(json.dumps({"results": records, "failures": failures}, indent=2))
+    return 1 if failures else 0
+
+
+def _run_all(
+    jobs: list[tuple[str, Path]], run: Any, quiet: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """Run all jobs; with several, one that fails does not stop the others."""
+    records: list[dict[str, Any]] = []
+    failures: list[dict[str, str]] = []
+    for source, target in jobs:
+        started = time.monotonic()
+        try:
+            result = run(source, target)
+        except Exception as error:
+            if len(jobs) == 1:
+                raise
+            say(f"{source}: {failure_line(error)}")
+            failures.append({"input": source, "error": str(error)})
+            continue
+        if not quiet:
+            _tell(result, time.monotonic() - started)
+        records.append(result.record | {"files": [str(path) for path in result.files]})
+    if failures:
+        say(f"{len(failures)} of {len(jobs)} failed: {', '.join(f['input'] for f in failures)}")
+    return records, failures
+
+
+def _tell(result: Result, seconds: float) -> None:
+    for warning in result.warnings:
+        say(f"Warning: {warning}")
+    for path in result.files:
+        say(f"{path}")
+    say(f"done in {duration(seconds) if seconds >= 10 else f'{seconds:.1f} s'}")
+
+
+def parse_input(text: str) -> str | dict[str, str]:
+    """A file, or files by input id: `raw=a.tif,mask=b.tif`."""
+    if "=" not in text or Path(text).exists():
+        return text
+    pairs = [part.partition("=") for part in text.split(",")]
+    return {name.strip(): path for name, _, path in pairs}
+
+
+def output_paths(inputs: list[str], output: str) -> list[tuple[str, Path]]:
+    """(input, output file) for each input.
+
+    `output` is a folder for several inputs, if it ends with a slash, or if it is one; a folder is
+    made when a result goes there. Raises UsageError where two results would have one name.
+    """
+    from scopezoo.predict.naming import split_ending
+
+    folder = Path(output)
+    is_folder = len(inputs) > 1 or output.endswith("/")
+    if not is_folder and not (folder.is_dir() and folder.suffix != ".zarr"):
+        return [(inputs[0], folder)]
+    jobs: list[tuple[str, Path]] = []
+    for source in inputs:
+        first = parse_input(source)
+        path = first if isinstance(first, str) else next(iter(first.values()))
+        stem, ending = split_ending(Path(path.rstrip("/")))
+        jobs.append((source, folder / f"{stem.name}{'.ome.zarr' if 'zarr' in ending else '.tif'}"))
+    targets = [target for _, target in jobs]
+    twice = next((target for target in targets if targets.count(target) > 1), None)
+    if twice is not None:
+        both = ", ".join(source for source, target in jobs if target == twice)
+        raise UsageError(f"{both} would all be written to {twice}; run them one by one")
+    return jobs
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes from "500MB", "1.5GB" or a plain number; UsageError for anything else."""
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "B": 1, "": 1}
+    number = text.strip().upper().rstrip("KMGTB")
+    unit = text.strip().upper()[len(number) :].strip()
+    try:
+        value = int(float(number) * units[unit])
+    except (ValueError, KeyError, OverflowError) as error:
+        raise UsageError(f"--memory {text!r}: expected a size such as 500MB or 4GB") from error
+    if value < 50 * 10**6:
+        raise UsageError(f"--memory {text!r} is too small; give at least 50MB")
+    return value
+
+
+def parse_tile(text: str | None, axes: list[str]) -> dict[str, int]:
+    """Tile bounds by axis from "512" (for y and x) or "z=32,y=256"; UsageError otherwise."""
+    if text is None:
+        return {}
+    try:
+        if "=" in text:
+            pairs = [part.split("=") for part in text.split(",")]
+            found = {axis.strip().lower(): int(size) for axis, size in pairs}
+        else:
+            found = dict.fromkeys((axis for axis in axes if axis != "z"), int(text))
+    except ValueError as error:
+        raise UsageError(f"--tile {text!r}: expected 512 or z=32,y=256,x=256") from error
+    wrong = [axis for axis, size in found.items() if axis not in axes or size < 1]
+    if wrong:
+        raise UsageError(f"--tile {text!r}: the model's axes are {', '.join(axes)}")
+    return found
