@@ -54,7 +54,7 @@ class TilePlan:
 
 
 @dataclass(frozen=True)
-class HaloReport:
+class HaloChoice:
     """By axis, in input pixels: what the package declares, the network needs, and is used.
 
     `needed` is the smallest halo on the stride grid with an error of at most 1e-5 at random probes
@@ -104,12 +104,12 @@ class Engine:
         return network_facts(self.package, self.geometry, self.runtime)
 
     @cached_property
-    def halo(self) -> HaloReport:
+    def halo(self) -> HaloChoice:
         """The halo of this network, measured where it was not known yet."""
         declared = self.geometry.declared_halo(self.description)
         needed = self.facts.halo
         used = {axis: max(declared[axis], needed.get(axis) or 0) for axis in declared}
-        return HaloReport(declared, needed, self.facts.radius, used)
+        return HaloChoice(declared, needed, self.facts.radius, used)
 
     def halo_warnings(self, plan: TilePlan) -> list[str]:
         """What a user of tiled results should know of the network's halo."""

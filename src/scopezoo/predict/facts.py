@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scopezoo.predict.geometry import Geometry, legal_sizes
+from scopezoo.predict.halo import SpaceAxis, measure_halo
+from scopezoo.predict.probes import TensorLayout
 from scopezoo.predict.runtimes import Runtime
 from scopezoo.store.package import Package
+from scopezoo.store.tensors import Axis, FixedSize
 
 if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
+    from scopezoo.predict.graph.survey import AxisFacts
 
 FACTS_VERSION = 1
 """Kept facts of another version are found anew."""
@@ -28,14 +32,15 @@ UNKNOWN_STRIDE = 32
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """By axis id of the first input, in its pixels; see HaloReport for `halo` and `radius`.
+    """By axis id of the first input, in its pixels; see HaloChoice for `halo` and `radius`.
 
-    `bytes_per_px` is the memory of a run per pixel of the first input.
+    `halo_error` has the largest error that was measured for each halo in px.    `bytes_per_px` is the memory of a run per pixel of the first input.
     """
 
     strides: Mapping[str, int]
     radius: Mapping[str, int | None]
     halo: Mapping[str, int | None]
+    halo_error: Mapping[str, Mapping[str, float]]
     bytes_per_px: float
 
 
@@ -71,19 +76,58 @@ def _keep(path: Path, facts: NetworkFacts) -> None:
 
 
 def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
-    axes = [axis.id for axis in geometry.axes]
     graph = _graph(package, geometry)
-    if graph is None:
-        strides: dict[str, int] = dict.fromkeys(axes, UNKNOWN_STRIDE)
-        radius: dict[str, int | None] = dict.fromkeys(axes, None)
-        bytes_per_px = UNKNOWN_BYTES_PER_PX
-    else:
-        found = dict(zip(axes, graph.axes, strict=True))
-        strides = {axis: facts.stride_px or UNKNOWN_STRIDE for axis, facts in found.items()}
-        radius = {axis: facts.radius_px for axis, facts in found.items()}
-        bytes_per_px = graph.activation_bytes_per_px or UNKNOWN_BYTES_PER_PX
-    halo = {axis: r for axis, r in radius.items()}
-    return NetworkFacts(strides, radius, halo, bytes_per_px)
+    space = [
+        _space_axis(axis, geometry, None if graph is None else graph.axes[i])
+        for i, axis in enumerate(geometry.axes)
+    ]
+    found = measure_halo(runtime.run, *_layouts(package, geometry), space).axes
+    return NetworkFacts(
+        strides={axis.id: axis.grid_px for axis in space},
+        radius={axis.id: axis.radius_px for axis in space},
+        halo={axis.id: found[axis.id].needed_px for axis in space},
+        halo_error={
+            axis.id: {str(px): error for px, error in found[axis.id].error_at.items()}
+            for axis in space
+        },
+        bytes_per_px=(graph and graph.activation_bytes_per_px) or UNKNOWN_BYTES_PER_PX,
+    )
+
+
+def _space_axis(axis: Axis, geometry: Geometry, found: AxisFacts | None) -> SpaceAxis:
+    minimum, step = legal_sizes(axis)
+    stride = (found and found.stride_px) or UNKNOWN_STRIDE
+    return SpaceAxis(
+        axis.id,
+        minimum,
+        step,
+        geometry.grid(axis, stride),
+        None if found is None else found.radius_px,
+        () if found is None else found.unbounded_by,
+    )
+
+
+def _layouts(
+    package: Package, geometry: Geometry
+) -> tuple[list[TensorLayout], list[TensorLayout]]:
+    inputs = [
+        TensorLayout(
+            tensor.axis_ids,
+            {axis.id: axis.size.size for axis in tensor.axes if isinstance(axis.size, FixedSize)},
+        )
+        for tensor in package.description.inputs
+    ]
+    outputs = [
+        TensorLayout(
+            tuple(
+                axis.id if f is None else f.axis for axis, f in zip(tensor.axes, follows, strict=True)
+            ),
+            scale={f.axis: f.scale for f in follows if f is not None},
+        )
+        for tensor in package.description.outputs
+        for follows in [geometry.outputs[tensor.id]]
+    ]
+    return inputs, outputs
 
 
 def _graph(package: Package, geometry: Geometry) -> GraphFacts | None:

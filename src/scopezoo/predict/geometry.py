@@ -72,15 +72,20 @@ class Geometry:
         """Tile rules by axis for a network with these strides and this halo, in input pixels."""
         return [self._rule(axis, strides.get(axis.id, 1), halo[axis.id]) for axis in self.axes]
 
-    def _rule(self, axis: Axis, stride: int, halo: int) -> AxisRule:
-        minimum, step = legal_sizes(axis)
+    def grid(self, axis: Axis, stride: int) -> int:
+        """Where tiles may start: multiples of the stride, of the legal step, and of what is one
+        whole pixel of every output."""
         denominators = [
             f.scale.denominator
             for output in self.outputs.values()
             for f in output
             if f is not None and f.axis == axis.id
         ]
-        grid = math.lcm(max(step, 1), stride, *denominators)
+        return math.lcm(max(legal_sizes(axis)[1], 1), stride, *denominators)
+
+    def _rule(self, axis: Axis, stride: int, halo: int) -> AxisRule:
+        minimum, step = legal_sizes(axis)
+        grid = self.grid(axis, stride)
         return AxisRule(minimum, step, grid, math.ceil(halo / grid) * grid, self.trim)
 
     def tileable(self, description: Description) -> bool:
