@@ -22,7 +22,7 @@ PLANE = np.arange(40 * 48, dtype=np.uint16).reshape(40, 48)
 MAX_GROWTH_BYTES = 200e6
 
 fuzz = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -15,7 +15,7 @@ from scopezoo.formats.image_writer import Pixels
 COARSEST_PX = 512
 """No level is made of one whose Y and X are at most this long."""
 
-BLOCK_PIXELS = 2**22
+BLOCK_PIXELS = 2**20
 """About how many pixels of a level are computed at once."""
 
 
