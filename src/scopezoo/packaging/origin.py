@@ -1,0 +1,109 @@
+"""What is to be packaged: a recipe with torch weights, or somebody's ONNX file with metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scopezoo.errors import FileError
+from scopezoo.packaging.metadata import Metadata, read_metadata
+
+if TYPE_CHECKING:
+    import torch
+
+RECIPE = "recipe.yaml"
+METADATA = "package.yaml"
+MEASURED = "measured.json"
+STATE_DICT = "weights.pt"
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """A network with its weights, and how to build it again without scopezoo.
+
+    `module_name`, `callable` and `arguments` say where its source is and how it is called.
+    """
+
+    network: torch.nn.Module
+    state_dict: bytes
+    module_name: str
+    callable: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Metadata and weights, either `torch` or `onnx`; paths in the metadata start at `folder`.
+
+    `files` go into the package as they are.
+    """
+
+    metadata: Metadata
+    folder: Path
+    torch: TorchNetwork | None = None
+    onnx: bytes | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def read_origin(source: Path, measured: Mapping[str, Any]) -> Origin:
+    """Read what `source` names: a recipe, a metadata file, or a folder with one of them.
+
+    A recipe's state dict is `weights.pt` beside it. `measured` has the tuned thresholds.
+    Raises FileError for what is missing or wrong.
+    """
+    path = source_file(source)
+    if path.name == METADATA or path.name.endswith(f".{METADATA}"):
+        return _from_metadata(path)
+    from scopezoo.packaging.from_recipe import origin_from_recipe
+
+    return origin_from_recipe(path, path.parent / STATE_DICT, measured)
+
+
+def source_file(source: Path) -> Path:
+    """The recipe or metadata file that `source` names. Raises FileError where there is none."""
+    if source.is_file():
+        return source
+    for name in (RECIPE, METADATA):
+        if (source / name).is_file():
+            return source / name
+    what = "has neither" if source.is_dir() else "does not exist; expected a folder with"
+    raise FileError(f"{source} {what} {RECIPE} (and {STATE_DICT}) or {METADATA} (and an ONNX file)")
+
+
+def _from_metadata(path: Path) -> Origin:
+    metadata = read_metadata(path)
+    weights = _onnx_file(path, metadata)
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        raise FileError(
+            f"{weights} cannot be read: {error.strerror}; expected the ONNX file of {path.name}"
+        ) from error
+    return Origin(metadata, path.parent, onnx=content)
+
+
+def _onnx_file(path: Path, metadata: Metadata) -> Path:
+    if metadata.weights is not None:
+        return path.parent / metadata.weights
+    found = sorted(path.parent.glob("*.onnx"))
+    if len(found) != 1:
+        raise FileError(
+            f"{path.parent} has {len(found)} ONNX files; name the one in {path.name}: `weights: …`"
+        )
+    return found[0]
+
+
+def read_measured(path: Path) -> dict[str, Any]:
+    """All of `measured.json`, empty where there is none. Raises FileError where it is broken."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} is not JSON: {error}; remove it to measure again") from error
+    if not isinstance(content, dict):
+        raise FileError(f"{path} holds a {type(content).__name__}; expected an object")
+    return content
