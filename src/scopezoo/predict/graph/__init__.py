@@ -24,8 +24,16 @@ from scopezoo.predict.graph.walk import Walk, input_names
 if TYPE_CHECKING:
     import onnx
 
+__all__ = ["MEMORY_FACTOR", "AxisFacts", "GraphFacts", "InputFacts", "OutputFacts", "analyse_graph"]
+
 REFERENCE_PX = 40_320
 """2^7 · 3^2 · 5 · 7: a legal size for nearly every network."""
+MEMORY_FACTOR = 2.25
+"""What onnxruntime takes at most over `activation_bytes_per_px`.
+
+Measured as the growth of resident memory on nine networks, 2D and 3D: 1.0 to 2.2 times, for copies
+into its own channel order, and gaps in its arena.
+"""
 
 
 @dataclass(frozen=True)

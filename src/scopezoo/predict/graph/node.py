@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -98,3 +98,7 @@ class Node:
         if not -rank <= value < rank:
             raise UnknownError(f"{self.op} over axis {value} of {rank}")
         return value % rank
+
+
+Rule = Callable[[Node], list[Tensor]]
+"""From a node to its outputs; raises UnknownError for what it cannot follow."""

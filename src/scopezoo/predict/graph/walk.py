@@ -11,9 +11,11 @@ import numpy as np
 
 from scopezoo.errors import PackageError
 from scopezoo.predict.graph.fold import fold
+from scopezoo.predict.graph.moves import MOVE_RULES
 from scopezoo.predict.graph.node import MAX_VALUES, Node
 from scopezoo.predict.graph.read import ITEM_BYTES
 from scopezoo.predict.graph.rules import RULES, TRUTHS
+from scopezoo.predict.graph.shapes import SHAPE_RULES
 from scopezoo.predict.graph.tensors import (
     Tensor,
     UnknownError,
@@ -26,7 +28,7 @@ from scopezoo.predict.graph.windows import WINDOW_RULES
 if TYPE_CHECKING:
     import onnx
 
-ALL_RULES = {**RULES, **WINDOW_RULES}
+ALL_RULES = {**RULES, **MOVE_RULES, **SHAPE_RULES, **WINDOW_RULES}
 BROKEN_ATTRIBUTES = (ArithmeticError, LookupError, TypeError, ValueError)
 """What a rule may stumble over when attributes contradict the shapes: the node is then unknown."""
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor, prod
 
-from scopezoo.predict.graph.node import Node
-from scopezoo.predict.graph.rules import Rule
+from scopezoo.predict.graph.node import Node, Rule
 from scopezoo.predict.graph.tensors import (
     Tensor,
     UnknownError,
