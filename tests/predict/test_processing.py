@@ -39,7 +39,7 @@ Arrays = Mapping[str, NDArray[Any]]
 Step = dict[str, Any]
 
 numbers = st.floats(-50, 50, width=32)
-stds = st.floats(0.125, 50, width=32)
+stds = st.floats(2**-12, 50, width=32)
 eps = st.sampled_from([1e-6, 1e-3, 0.1])
 _descr: TypeAdapter[Any] = TypeAdapter(v0_5.PostprocessingDescr)
 _STATISTICAL = ("clip", "scale_range", "zero_mean_unit_variance", "scale_mean_variance")
@@ -302,6 +302,14 @@ def test_numbers_far_from_zero_keep_their_digits() -> None:
     own = own_result([step], "t", {"t": array}, {"t": LAYOUTS[0]})
     core = core_result([step], "t", {"t": array}, {"t": LAYOUTS[0]})
     np.testing.assert_allclose(own, core, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("std", [1e-6, 1e-4])
+def test_a_tiny_fixed_standard_deviation(std: float) -> None:
+    """core adds 1e-6 to it, though the specification does not say so."""
+    array = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    step = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 3.0, "std": std}}
+    assert_same(step, "t", {"t": array}, {"t": LAYOUTS[0]})
 
 
 # --- what is refused -----------------------------------------------------------------------------

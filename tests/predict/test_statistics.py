@@ -145,9 +145,9 @@ def test_passes_are_as_few_as_the_type_allows() -> None:
 
 
 def test_infinite_pixels_are_values_of_their_own() -> None:
-    tensor = np.array([-np.inf, 1, 2, 3, np.inf], np.float32).reshape(1, 1, 1, 5)
+    tensor = np.array([-np.inf, 1, 2, np.inf, np.inf], np.float32).reshape(1, 1, 1, 5)
     whole = tuple(slice(0, n) for n in tensor.shape)
-    measures = [Measure("t", "quantile", None, q) for q in (0.0, 0.5, 1.0)]
+    measures = [Measure("t", "quantile", None, q) for q in (0.0, 0.5, 0.9)]
     measures += [Measure("t", "mean"), Measure("t", "std")]
     found = compute_statistics(measures, AXES, tensor.shape, lambda: iter([(whole, tensor)]))
     assert [found[m].item() for m in measures[:3]] == [-np.inf, 2.0, np.inf]
