@@ -66,7 +66,9 @@ def compare(folder: Path, whole: np.ndarray, cpus: list[int]) -> None:
         return wall_s([*command, "-o", f"{folder}/ours{''.join(options)}.tif", *options], cpus)
 
     def core(blocks: str) -> float:
-        return told_s(CORE, [MODEL, f"{folder}/image.npy", blocks, f"{folder}/core{blocks}.npy"], cpus)
+        return told_s(
+            CORE, [MODEL, f"{folder}/image.npy", blocks, f"{folder}/core{blocks}.npy"], cpus
+        )
 
     bf16 = ("--precision", "bf16")
     sides = {
@@ -85,7 +87,7 @@ def compare(folder: Path, whole: np.ndarray, cpus: list[int]) -> None:
     for name, result in results.items():
         difference = np.abs(result - whole)
         inside = difference[64:-64, 64:-64].max()
-        print(f"max difference to the whole image, {name}: {difference.max():.2g} ({inside:.2g} inside)")
+        print(f"difference to the whole, {name}: {difference.max():.2g} ({inside:.2g} inside)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""512² float32, kept open: the engine against a bare onnxruntime session with the same numpy steps."""
+"""512² float32, kept open: the engine against bare onnxruntime with the same numpy steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""OME-Zarr to OME-Zarr, 16384² uint16: peak memory over that of the same process on a 512² image."""
+"""OME-Zarr to OME-Zarr, 16384² uint16: peak memory over that of the process on a 512² image."""
 
 from __future__ import annotations
 
@@ -51,8 +51,10 @@ def main() -> None:
             command = [SCOPEZOO, "predict", str(MODEL), f"{folder}/{size}.ome.zarr", "--quiet"]
             peaks[size], seconds = peak_mb([*command, "-o", f"{folder}/out{size}.ome.zarr"])
             print(f"| {size}² | {peaks[size]:.0f} | {seconds:.1f} |", flush=True)
-        print(f"\nover the model's own: {peaks[SIZE] - peaks[512]:.0f} MB; the image itself has "
-              f"{SIZE**2 * 2 / 1e6:.0f} MB")
+        print(
+            f"\nover the model's own: {peaks[SIZE] - peaks[512]:.0f} MB; the image itself has "
+            f"{SIZE**2 * 2 / 1e6:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

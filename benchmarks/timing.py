@@ -12,15 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 SCOPEZOO = str(Path(sys.executable).with_name("scopezoo"))
-DATA = Path(
-    os.environ.get("SCOPEZOO_DATA", Path(__file__).parents[2] / "shared" / "data")
-)
+DATA = Path(os.environ.get("SCOPEZOO_DATA", Path(__file__).parents[2] / "shared" / "data"))
 MODEL = DATA / "bmz_nuclei_broad_dynamic"
 
 
-def interleaved(
-    sides: Mapping[str, Callable[[], float]], rounds: int
-) -> dict[str, list[float]]:
+def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Seconds of each side, one after the other, `rounds` times over."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):

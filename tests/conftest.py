@@ -7,6 +7,10 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("scopezoo", deadline=None)  # the machines are noisy
+settings.load_profile("scopezoo")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -14,9 +14,7 @@ from scopezoo.cli.progress import duration, progress_line
 from scopezoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from scopezoo.predict.engine import Engine
     from scopezoo.predict.prediction import Result
-
 
 
 def predict_files(

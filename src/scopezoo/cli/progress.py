@@ -15,7 +15,7 @@ FIRST_SHOWN_S = 1.0
 def progress_line(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A function of (done, total) that keeps one line of a terminal up to date."""
     if quiet or not sys.stderr.isatty():
-        yield lambda done, total: None
+        yield lambda _done, _total: None
         return
     started = time.monotonic()
 

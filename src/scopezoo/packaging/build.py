@@ -126,7 +126,7 @@ class _Build:
 
     def files(self) -> dict[str, bytes]:
         """Every file of the package by name; measures what is not known yet."""
-        kept = kept_figures(self.measured, self.weights.source_sha256)
+        kept = kept_figures(self.measured, self._subject_sha256())
         self.halo = kept.halo if kept else self._measured_halo()
         self.interface, declared = with_halo(self.interface, self.halo.declared_px)
         self.halo = self.halo.model_copy(update={"declared_px": declared})
@@ -153,6 +153,10 @@ class _Build:
             tuple(self._notes()),
         )
 
+    def _subject_sha256(self) -> str:
+        tensors = self.metadata.model_dump_json(include={"inputs", "outputs"})
+        return sha256((self.weights.source_sha256 + tensors).encode())
+
     def _measured_halo(self) -> HaloFigures:
         draft = self._description({}, {}, {}, None)
         check_description(draft)
@@ -167,7 +171,7 @@ class _Build:
         draft = self._description(inputs, outputs, halo, None)
         with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
             opened = _opened(draft, files, Path(folder))
-            figures = measure(opened, inputs, outputs, self.halo, self.weights.source_sha256)
+            figures = measure(opened, inputs, outputs, self.halo, self._subject_sha256())
         self.is_measured_now = True
         self.measured[FIGURES] = figures.model_dump(mode="json")
         write_file(measured_json(self.measured), self.measured_path)
@@ -242,6 +246,8 @@ class _Build:
         assert self.figures is not None
         credits = [credit(entry.test) for entry in self.metadata.inputs]
         evaluation = self.measured.get("evaluation")
+        # A recipe's model is one of the collection, which answers to its id.
+        name = self.metadata.model_id if self.origin.torch else f"{self.metadata.model_id}.zip"
         first_in, first_out = next(iter(inputs)), next(iter(outputs))
         images = [
             tensor_image(arrays[name], self._letters(name))
@@ -249,7 +255,7 @@ class _Build:
         ]
         return files | {
             RDF: to_yaml(description),
-            README: card(self.metadata, description, self.figures, evaluation, credits),
+            README: card(self.metadata, description, self.figures, evaluation, credits, name),
             COVER: cover_png(*images, is_labels=gives_labels(self.metadata.outputs[0])),
             MEASURED: measured_json(self.measured),
             **self.origin.files,
@@ -274,8 +280,8 @@ class _Build:
         return notes
 
 
-def kept_figures(measured: Mapping[str, Any], weights_sha256: str) -> Figures | None:
-    """The figures in `measured.json` that are of these weights.
+def kept_figures(measured: Mapping[str, Any], subject_sha256: str) -> Figures | None:
+    """The figures in `measured.json` that are of these weights and tensors.
 
     Raises FileError where they are damaged.
     """
@@ -290,7 +296,7 @@ def kept_figures(measured: Mapping[str, Any], weights_sha256: str) -> Figures | 
         raise FileError(
             f"{MEASURED}: {FIGURES}.{where}: {first['msg']}; remove {FIGURES!r} to measure again"
         ) from error
-    return figures if figures.weights_sha256 == weights_sha256 else None
+    return figures if figures.subject_sha256 == subject_sha256 else None
 
 
 def measured_json(measured: Mapping[str, Any]) -> bytes:

@@ -37,17 +37,21 @@ def card(
     figures: Figures,
     evaluation: Mapping[str, Any] | None,
     credits: Sequence[str],
+    name: str,
 ) -> bytes:
-    """The card as Markdown; `credits` says where each test input is from."""
+    """The card as Markdown.
+
+    `credits` says where each test input is from, `name` what scopezoo's commands call the model.
+    """
     sections = [
         f"# {metadata.name}\n\n![Input and output]({COVER})\n\n{_text(metadata.description)}",
         _details(metadata, description, figures),
         f"# Intended use\n\n{_text(metadata.intended_use)}",
         _limits(metadata),
         _training(metadata),
-        _validation(metadata, evaluation),
+        _validation(metadata, evaluation, name),
         _technical(description, figures, credits),
-        _use(metadata, description),
+        _use(metadata, description, name),
         _citation(metadata.cite),
         f"# Licence\n\nWeights and package: {metadata.license}.",
     ]
@@ -101,10 +105,10 @@ def _training(metadata: Metadata) -> str:
     return "\n\n".join(parts)
 
 
-def _validation(metadata: Metadata, evaluation: Mapping[str, Any] | None) -> str:
+def _validation(metadata: Metadata, evaluation: Mapping[str, Any] | None, name: str) -> str:
     head = "# Validation\n\n"
     check = (
-        f"`scopezoo validate {metadata.model_id}` checks that the weights reproduce the test "
+        f"`scopezoo validate {name}` checks that the weights reproduce the test "
         "output in every format, that tiling changes nothing, and the other promises of this card."
     )
     if evaluation is None:
@@ -227,8 +231,7 @@ def _halo(figures: Figures) -> str:
     )
 
 
-def _use(metadata: Metadata, description: Entry) -> str:
-    model_id = metadata.model_id
+def _use(metadata: Metadata, description: Entry, name: str) -> str:
     first = description["outputs"][0]["id"]
     unknown = [
         JDLL_UNKNOWN[step.id]
@@ -247,17 +250,17 @@ def _use(metadata: Metadata, description: Entry) -> str:
 In a shell, with [scopezoo](https://pypi.org/project/scopezoo/):
 
 ```
-scopezoo predict {model_id} image.tif -o result.tif
+scopezoo predict {name} image.tif -o result.tif
 ```
 
-In ImageJ or Fiji: *Plugins > scopezoo > Predict…* and choose `{model_id}`. {deepimagej}
+In ImageJ or Fiji: *Plugins > scopezoo > Predict…* and choose `{name}`. {deepimagej}
 
 In Python:
 
 ```python
-import scopezoo.predict.prediction as scopezoo
+from scopezoo.predict.prediction import predict
 
-result = scopezoo.predict("{model_id}", "image.tif")
+result = predict("{name}", "image.tif")
 pixels = result.images["{first}"].read()
 ```
 
@@ -266,7 +269,7 @@ or with [bioimageio.core](https://github.com/bioimage-io/core-bioimage-io-python
 ```python
 from bioimageio.core import predict
 
-sample = predict(model="{model_id}.zip", inputs="image.tif")
+sample = predict(model="{metadata.model_id}.zip", inputs="image.tif")
 ```"""
 
 

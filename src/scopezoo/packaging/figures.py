@@ -33,7 +33,8 @@ class HaloFigures(_Figures):
 
 
 class Inference(_Figures):
-    """One run of the raw network: median time, and memory beyond the loaded program."""
+    """One prediction, pre- and post-processing included: median time, and memory beyond that of the
+    loaded program."""
 
     runtime: str
     version: str
@@ -53,9 +54,12 @@ class Tolerance(_Figures):
 
 
 class Figures(_Figures):
-    """All of them, for the weights of this hash; `measured_at` is an ISO 8601 time."""
+    """All of them; `measured_at` is an ISO 8601 time.
 
-    weights_sha256: str
+    `subject_sha256` is of what was measured: the weights and the metadata of the tensors.
+    """
+
+    subject_sha256: str
     measured_at: str
     halo: HaloFigures
     parity: tuple[Parity, ...]

@@ -58,7 +58,7 @@ def _finished(engine: Engine, inputs: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def measure(
-    package: Package, inputs: Arrays, outputs: Arrays, halo: HaloFigures, weights_sha256: str
+    package: Package, inputs: Arrays, outputs: Arrays, halo: HaloFigures, subject_sha256: str
 ) -> Figures:
     """All figures of a package whose test tensors are `inputs` and `outputs`.
 
@@ -66,7 +66,7 @@ def measure(
     """
     parity = tuple(_parity(package, inputs, outputs, name) for name in _other_runtimes(package))
     return Figures(
-        weights_sha256=weights_sha256,
+        subject_sha256=subject_sha256,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         halo=halo,
         parity=parity,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from scopezoo.predict.processing import Chain, complete_steps
 from scopezoo.store.description import Description
@@ -30,14 +30,12 @@ def part_chain(
     return _chain(description, tensor, steps)
 
 
-def has_step(tensor: Tensor, name: Literal["stardist_postprocessing", "custom"]) -> bool:
+def has_step(tensor: Tensor, name: str) -> bool:
     """Whether a step of this name is among the tensor's."""
     return any(step.get("id") == name for step in tensor.steps)
 
 
-def _chain(
-    description: Description, tensor: Tensor, steps: Sequence[Mapping[str, Any]]
-) -> Chain:
+def _chain(description: Description, tensor: Tensor, steps: Sequence[Mapping[str, Any]]) -> Chain:
     return Chain(
         tensor.id,
         tensor.axis_ids,

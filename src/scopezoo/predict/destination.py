@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from scopezoo.image import AXES, Image, LazyArray
 from scopezoo.predict.geometry import Follows
 from scopezoo.predict.sources import Region, axis_letter
 from scopezoo.store.tensors import Tensor
+
+Kind = Literal["labels", "image"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,9 @@ class Layout:
     pixel_size_um: Mapping[str, float]
     frame_interval_s: float | None
     channel_names: tuple[str, ...]
-    kind: str
+    kind: Kind
+    planes: bool = False
+    """Whether it is written plane by plane."""
 
     def to_json(self) -> str:
         """As text, for `from_json`."""
@@ -61,8 +65,9 @@ class Pixels(Protocol):
 class Destination:
     """One output of a run, over all its samples; made when its first block comes.
 
-    `make` gets the layout and gives the pixels; `started` is the layout that an earlier run chose. `follows` says what each axis of the tensor
-    follows, `channels` are the names of the input's channels that the model saw.
+    `make` gets the layout and gives the pixels; `started` is the layout that an earlier run chose.
+    `follows` says what each axis of the tensor follows, `channels` are the names of the input's
+    channels that the model saw.
     """
 
     def __init__(
@@ -71,7 +76,7 @@ class Destination:
         follows: Sequence[Follows | None],
         image: Image,
         channels: Sequence[str],
-        kind: str,
+        kind: Kind,
         make: Callable[[Layout], Pixels],
         started: Layout | None,
     ) -> None:
@@ -132,6 +137,7 @@ class Destination:
             frame_interval_s=self.image.frame_interval_s,
             channel_names=self._channel_names(channels) if "C" in axes else (),
             kind=self.kind,
+            planes="Z" not in sizes,
         )
 
     def _pixel_size(self) -> dict[str, float]:

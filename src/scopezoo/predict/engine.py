@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,9 @@ class Engine:
         if not unbounded:
             return []
         return [
-            f"{self.package.id}: the network looks at the whole image along {', '.join(unbounded)}, "
-            "so that tiles change its result; give more --memory to run the image as one"
+            f"{self.package.id}: the network looks at the whole image along "
+            f"{', '.join(unbounded)}, so that tiles change its result; give more --memory to run "
+            "the image as one"
         ]
 
     def sizes(self, shape: Sequence[int]) -> list[int]:
@@ -177,7 +178,7 @@ class Engine:
             if own and tensor.id in sample.sources:
                 source = sample.sources[tensor.id]
                 found |= compute_statistics(
-                    own, tensor.axis_ids, source.shape, lambda source=source: blocks_of(source)
+                    own, tensor.axis_ids, source.shape, partial(blocks_of, source)
                 )
         return found
 

@@ -8,24 +8,32 @@ from typing import Literal
 
 from scopezoo.errors import UsageError
 from scopezoo.image import Image
-from scopezoo.predict.naming import Names
+from scopezoo.predict.destination import Kind
+from scopezoo.predict.naming import Extras, Names
+from scopezoo.predict.stages import output_kind
+from scopezoo.store.description import Description
+
+
+def check_extras(description: Description, extras: Extras) -> None:
+    """Raise UsageError where a table or ROIs are asked of a model that gives no labels."""
+    gives_labels = any(output_kind(tensor) == "labels" for tensor in description.outputs)
+    if (extras.table or extras.rois) and not gives_labels:
+        raise UsageError("--table and --rois need a model that gives labels; this one gives none")
 
 
 def write_extras(
     folder: Path,
     names: Names,
     image: Image,
-    results: Mapping[str, tuple[Image, str]],
+    results: Mapping[str, tuple[Image, Kind]],
     ndim: Literal[2, 3],
 ) -> None:
     """Write what `names.extras` asks for into `folder`; results are (image, kind) by output id.
 
-    Tables and ROIs are of the first output with labels. Raises UsageError where there is none.
+    Tables and ROIs are of the first output with labels.
     """
     extras = names.extras
     labels = next((found for found, kind in results.values() if kind == "labels"), None)
-    if labels is None and (extras.table or extras.rois):
-        raise UsageError("--table and --rois need a model that gives labels; this one gives none")
     if extras.preview:
         from scopezoo.predict.preview import write_preview
 

@@ -107,9 +107,7 @@ def _space_axis(axis: Axis, geometry: Geometry, found: AxisFacts | None) -> Spac
     )
 
 
-def _layouts(
-    package: Package, geometry: Geometry
-) -> tuple[list[TensorLayout], list[TensorLayout]]:
+def _layouts(package: Package, geometry: Geometry) -> tuple[list[TensorLayout], list[TensorLayout]]:
     inputs = [
         TensorLayout(
             tensor.axis_ids,
@@ -120,7 +118,8 @@ def _layouts(
     outputs = [
         TensorLayout(
             tuple(
-                axis.id if f is None else f.axis for axis, f in zip(tensor.axes, follows, strict=True)
+                axis.id if f is None else f.axis
+                for axis, f in zip(tensor.axes, follows, strict=True)
             ),
             scale={f.axis: f.scale for f in follows if f is not None},
         )

@@ -66,9 +66,7 @@ class Geometry:
                     halo[follows.axis] = max(halo[follows.axis], px)
         return halo
 
-    def rules(
-        self, strides: Mapping[str, int], halo: Mapping[str, int]
-    ) -> list[AxisRule]:
+    def rules(self, strides: Mapping[str, int], halo: Mapping[str, int]) -> list[AxisRule]:
         """Tile rules by axis for a network with these strides and this halo, in input pixels."""
         return [self._rule(axis, strides.get(axis.id, 1), halo[axis.id]) for axis in self.axes]
 
@@ -125,9 +123,7 @@ def legal_sizes(axis: Axis) -> tuple[int, int]:
     return 1, 1
 
 
-def _follows(
-    description: Description, first: Tensor, output: Tensor, axis: Axis
-) -> Follows | None:
+def _follows(description: Description, first: Tensor, output: Tensor, axis: Axis) -> Follows | None:
     if axis.type in ("batch", "channel"):
         return None
     if isinstance(axis.size, ReferenceSize):
@@ -171,7 +167,10 @@ def output_size(follows: Follows, size: int) -> int:
 
 
 def tile_regions(
-    follows: Sequence[Follows | None], windows: Mapping[str, Window], shape: Sequence[int], trim: int
+    follows: Sequence[Follows | None],
+    windows: Mapping[str, Window],
+    shape: Sequence[int],
+    trim: int,
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """(region in the network's output for one tile, region in the whole output)."""
     inner = tuple(

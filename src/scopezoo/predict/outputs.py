@@ -26,9 +26,7 @@ Finishing = Callable[[Source, Statistics, "Sink"], None]
 class Sink(Protocol):
     """Takes blocks of a finished output tensor, anywhere in its whole."""
 
-    def write(
-        self, region: Region, block: NDArray[Any], whole_shape: Sequence[int]
-    ) -> None: ...
+    def write(self, region: Region, block: NDArray[Any], whole_shape: Sequence[int]) -> None: ...
 
 
 class OutputStage(Protocol):

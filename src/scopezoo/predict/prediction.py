@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats import open_image
 from scopezoo.image import Image
-from scopezoo.predict.destination import Destination
+from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
-from scopezoo.predict.extras import write_extras
+from scopezoo.predict.extras import check_extras, write_extras
 from scopezoo.predict.naming import Extras, Names, result_names
 from scopezoo.predict.record import (
     image_record,
@@ -78,7 +79,9 @@ def predict(
     if output is None:
         return prediction.in_memory()
     ids = [tensor.id for tensor in engine.description.outputs]
-    return prediction.to_files(result_names(Path(output), ids, extras or Extras()), overwrite, resume)
+    return prediction.to_files(
+        result_names(Path(output), ids, extras or Extras()), overwrite, resume
+    )
 
 
 def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Engine:
@@ -143,9 +146,10 @@ class _Prediction:
 
     def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
         """Run, with the results under their names, which appear when all is done."""
+        check_extras(self.engine.description, names.extras)
+        if resume and names.record.exists() and not WorkFolder.exists(names.stem):
+            return _finished(names, self.warnings)
         record = self._record()
-        if names.record.exists() and resume and not WorkFolder.exists(names.stem):
-            return Result(_reopened(names), record, [names.record], self.warnings)
         existing = [path for path in names.images.values() if path.exists()]
         if existing and not overwrite and not resume:
             raise FileError(f"{existing[0]} exists; say --overwrite to replace it")
@@ -157,16 +161,17 @@ class _Prediction:
                 outputs = self._run(work, store)
                 store.close()
                 found = {name: (store.image(name), kind) for name, kind in outputs.items()}
-                ndim = 3 if len(self.engine.description.inputs[0].space) == 3 else 2
-                write_extras(work.folder, names, self.original, found, ndim)
+                record["outputs"] = {name: _said(image) for name, (image, _) in found.items()}
+                is_3d = len(self.engine.description.inputs[0].space) == 3
+                write_extras(work.folder, names, self.original, found, 3 if is_3d else 2)
                 write_record(work.path(names.record.name), record, self.started)
         except BaseException:
             work.abandon()
             raise
-        files = work.publish(names.all())
-        return Result(_reopened(names), record, files, self.warnings)
+        work.publish(names.all())
+        return _finished(names, self.warnings)
 
-    def _run(self, work: WorkFolder, store: Store) -> dict[str, str]:
+    def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         """Run all samples into `store`; gives "labels" or "image" by output id."""
         if not self.rescaled:
             return self._run_samples(work, store)
@@ -178,7 +183,7 @@ class _Prediction:
             work.discard(f"{name}.scaled.npy")
         return outputs
 
-    def _run_samples(self, work: WorkFolder, store: Store) -> dict[str, str]:
+    def _run_samples(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         first = self.engine.description.inputs[0]
         channels = picked_names(self.original, first, self.channel)
         places = image_places(self.engine, self.image, channels, store)
@@ -218,9 +223,17 @@ def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
     return {key: record[key] for key in ("model", "inputs", "parameters", "tiling")}
 
 
-def _reopened(names: Names) -> dict[str, Image]:
+def _said(image: Image) -> dict[str, Any]:
+    return {"axes": image.axes, "shape": list(image.shape), "dtype": str(image.dtype)}
+
+
+def _finished(names: Names, warnings: list[str]) -> Result:
+    """The result whose files lie under `names`."""
+    record = json.loads(names.record.read_text(encoding="utf-8"))
     images = {}
     for name, path in names.images.items():
         inside = path / "labels" / name
-        images[name] = open_image(inside if inside.is_dir() else path)
-    return images
+        axes = record["outputs"][name]["axes"] if path.suffix == ".npy" else None
+        images[name] = open_image(inside if inside.is_dir() else path, axes=axes)
+    files = [path for name in names.all() if (path := names.stem.with_name(name)).exists()]
+    return Result(images, record, files, warnings)

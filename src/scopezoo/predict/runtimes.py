@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,16 +32,25 @@ RUNTIMES = {
 Arrays = Sequence[NDArray[Any]]
 
 
-class Runtime(Protocol):
-    """A loaded network; `run` maps inputs to outputs in the order of the description."""
+@dataclass(frozen=True)
+class Runtime:
+    """A loaded network; `call` maps inputs to outputs in the order of the description."""
 
     name: str
     version: str
+    call: Callable[[Arrays], list[NDArray[Any]]]
     weights_format: str
     weights_sha256: str
     precision: str
 
-    def run(self, inputs: Arrays) -> list[NDArray[Any]]: ...
+    def run(self, inputs: Arrays) -> list[NDArray[Any]]:
+        """The raw network. Raises RuntimeFailedError where it fails."""
+        try:
+            return self.call(inputs)
+        except Exception as error:  # each runtime has exceptions of its own
+            shapes = ", ".join(str(array.shape) for array in inputs)
+            line = " ".join(str(error).split())[:300]
+            raise RuntimeFailedError(f"{self.name} failed on input {shapes}: {line}") from error
 
 
 def load_runtime(
@@ -70,31 +79,13 @@ def load_runtime(
     content = package.read(package.description.weights[weights_format].file)
     if weights_format == "onnx":
         _refuse_external_data(content)
-    loaded = _LOADERS[name](package, content, device, precision)
-    return _Loaded(name, *loaded, weights_format, sha256(content), precision)
+    version, call = _LOADERS[name](package, content, device, precision)
+    return Runtime(name, version, call, weights_format, sha256(content), precision)
 
 
 def cpu_count() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    name: str
-    version: str
-    call: Callable[[Arrays], list[NDArray[Any]]]
-    weights_format: str
-    weights_sha256: str
-    precision: str
-
-    def run(self, inputs: Arrays) -> list[NDArray[Any]]:
-        try:
-            return self.call(inputs)
-        except Exception as error:  # each runtime has exceptions of its own
-            shapes = ", ".join(str(array.shape) for array in inputs)
-            line = " ".join(str(error).split())[:300]
-            raise RuntimeFailedError(f"{self.name} failed on input {shapes}: {line}") from error
 
 
 def _choose(package: Package, precision: str, trust: bool) -> str:

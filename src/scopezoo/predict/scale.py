@@ -8,7 +8,7 @@ from itertools import product
 from scopezoo.errors import UsageError
 from scopezoo.formats.units import to_micrometres
 from scopezoo.image import Image
-from scopezoo.predict.destination import Layout
+from scopezoo.predict.destination import Kind, Layout
 from scopezoo.predict.rescale import resized_image
 from scopezoo.predict.sources import axis_letter
 from scopezoo.predict.stores import Store
@@ -66,7 +66,7 @@ def at_model_scale(image: Image, tensor: Tensor) -> Image:
     return resized_image(image, sizes)
 
 
-def back_on_grid(name: str, found: Image, kind: str, grid: Image, store: Store) -> None:
+def back_on_grid(name: str, found: Image, kind: Kind, grid: Image, store: Store) -> None:
     """Write a result at the model's scale into `store` on the grid of the image `grid`."""
     sizes = {axis: grid.size(axis) for axis in "ZYX" if axis in found.axes}
     resized = resized_image(found, sizes, 0 if kind == "labels" else 1)

@@ -171,7 +171,9 @@ def _image_source(
         missing = tuple(i for i, letter in enumerate(letters) if letter not in present)
         pixels = np.expand_dims(pixels, missing)
         if "C" in wanted:
-            pixels = pixels[tuple(p if x == "C" else slice(None) for x, p in zip(letters, region, strict=True))]
+            pixels = pixels[
+                tuple(p if x == "C" else slice(None) for x, p in zip(letters, region, strict=True))
+            ]
         return pixels
 
     return Source(shape, image.dtype, read)
@@ -190,7 +192,7 @@ class ReflectedWindow:
         region: list[slice] = []
         indices: list[NDArray[np.int64] | None] = []
         for (start, stop), size in zip(bounds, shape, strict=True):
-            if 0 <= start and stop <= size:
+            if start >= 0 and stop <= size:
                 region.append(slice(start, stop))
                 indices.append(None)
                 continue
@@ -208,7 +210,9 @@ class ReflectedWindow:
         return block
 
 
-def blocks_of(source: Source, max_bytes: int = 64 * 1024**2) -> Iterator[tuple[Region, NDArray[Any]]]:
+def blocks_of(
+    source: Source, max_bytes: int = 64 * 1024**2
+) -> Iterator[tuple[Region, NDArray[Any]]]:
     """The tensor in slabs of at most about `max_bytes`, each pixel once, in order."""
     total = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
     parts = -(-total // max_bytes)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scopezoo.image import Image
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
-from scopezoo.predict.destination import Destination
+from scopezoo.predict.destination import Destination, Kind
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.outputs import (
     CandidateOutput,
@@ -152,8 +152,8 @@ def decoding_parameters(tensor: Tensor) -> StardistParameters:
     return StardistParameters.from_kwargs(step.get("kwargs") or {})
 
 
-def output_kind(tensor: Tensor) -> str:
-    """"labels" for an output that is decoded into objects, else "image"."""
+def output_kind(tensor: Tensor) -> Kind:
+    """ "labels" for an output that is decoded into objects, else "image"."""
     return "labels" if has_step(tensor, DECODING) else "image"
 
 
@@ -220,5 +220,3 @@ def label_blocks(sizes: Sequence[int], block_px: int) -> list[tuple[slice, ...]]
         tuple(slice(at, min(at + block_px, size)) for at, size in zip(corner, sizes, strict=True))
         for corner in product(*starts)
     ]
-
-

@@ -176,11 +176,17 @@ class Objects:
         return star_rays(self.parameters).copy(scale=self.scale)
 
     def _polyhedron(self, index: int) -> NDArray[np.bool_]:
-        """The pixels of a 3D object in its box.
+        """The pixels of a 3D object in its box."""
+        mask = self._drawn(index)
+        # on Ctrl-C stardist returns without a word, and without drawing; but it does so once
+        if not mask.any() and self._drawn(index).any():
+            raise KeyboardInterrupt
+        return mask
 
-        It is drawn near the origin, not where it lies, so that its rounding is the same in all
-        regions.
-        """
+    def _drawn(self, index: int) -> NDArray[np.bool_]:
+        """A 3D object drawn near the origin, not where it lies: so its rounding is the same in
+        all regions. (A voxel within rounding of the surface may differ from stardist's drawing of
+        the whole.)"""
         from stardist import polyhedron_to_label
 
         low, high = self._boxes[index]
@@ -188,11 +194,7 @@ class Objects:
         drawn = polyhedron_to_label(
             self.dist[index : index + 1], centre, self._rays, tuple(high - low), verbose=False
         )
-        mask = np.asarray(drawn, np.bool_)
-        nearest = tuple(np.rint(centre[0]).astype(int))
-        if self._unscaled and not mask[nearest]:  # on Ctrl-C stardist returns without drawing
-            raise KeyboardInterrupt
-        return mask
+        return np.asarray(drawn, np.bool_)
 
 
 def _regions(shape: Sequence[int], block_px: int) -> Iterator[tuple[slice, ...]]:

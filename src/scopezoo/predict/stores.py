@@ -80,6 +80,7 @@ class FileStore:
             frame_interval_s=layout.frame_interval_s,
             channel_names=layout.channel_names,
             labels=name if layout.kind == "labels" and path.suffix == ".zarr" else None,
+            chunks={"Z": 1} if layout.planes else None,
             resume=resumed,
         )
         self._note(name).write_text(layout.to_json())

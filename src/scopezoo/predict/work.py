@@ -10,14 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scopezoo.errors import FileError, UsageError
-
 
 STATE = "started_with.json"
 LOG = "tiles.log"
@@ -111,11 +109,11 @@ def _replace(source: Path, final: Path) -> None:
     if final.is_dir() and not final.is_symlink():
         old = final.with_name(f".{final.name}.old")
         shutil.rmtree(old, ignore_errors=True)
-        os.replace(final, old)
-        os.replace(source, final)
+        final.replace(old)
+        source.replace(final)
         shutil.rmtree(old)
     else:
-        os.replace(source, final)
+        source.replace(final)
 
 
 def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:

@@ -12,7 +12,16 @@ from scopezoo.store.description import Description
 from scopezoo.store.package import Package, open_package
 from scopezoo.store.tensors import Axis, Tensor, Weights
 
-__all__ = ["Axis", "Description", "Package", "Tensor", "Weights", "model_ids", "open_package", "resolve"]
+__all__ = [
+    "Axis",
+    "Description",
+    "Package",
+    "Tensor",
+    "Weights",
+    "model_ids",
+    "open_package",
+    "resolve",
+]
 
 
 def resolve(model: str | Path) -> Package:

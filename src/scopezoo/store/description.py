@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from scopezoo.errors import PackageError
@@ -32,7 +31,6 @@ class Description:
     weights: Mapping[str, Weights]
     rdf: Mapping[str, Any] = field(repr=False)
 
-
     def tensor(self, tensor_id: str) -> Tensor:
         """Raises PackageError for an id that the package does not have."""
         for tensor in (*self.inputs, *self.outputs):
@@ -49,7 +47,9 @@ class Description:
         """
         config = self.rdf.get("config")
         bioimageio = config.get("bioimageio") if isinstance(config, dict) else None
-        entries = bioimageio.get("reproducibility_tolerance") if isinstance(bioimageio, dict) else None
+        entries = (
+            bioimageio.get("reproducibility_tolerance") if isinstance(bioimageio, dict) else None
+        )
         first = entries[0] if isinstance(entries, list) and entries else None
         entry = first if isinstance(first, dict) else {}
         return (

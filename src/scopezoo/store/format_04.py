@@ -83,7 +83,7 @@ def _tensor(
 
 def _axis(letter: str, size: AxisSize, scale: float, halo: int) -> Axis:
     name, kind = _AXES[letter]
-    names = ()
+    names: tuple[str, ...] = ()
     if kind == "channel" and isinstance(size, FixedSize):
         names = tuple(f"channel{i}" for i in range(size.size))
     return Axis(name, kind, size, halo=halo, scale=scale, channel_names=names)

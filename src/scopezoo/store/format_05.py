@@ -63,7 +63,9 @@ def _dtype(data: Any) -> str:
 def _axis(entry: Mapping[str, Any], where: str) -> Axis:
     kind = required(entry, "type", where)
     if kind not in ("batch", "channel", "index", "time", "space"):
-        raise PackageError(f"{where}: axis type {kind!r}; expected batch, channel, index, time, space")
+        raise PackageError(
+            f"{where}: axis type {kind!r}; expected batch, channel, index, time, space"
+        )
     names = tuple(str(name) for name in listed(entry.get("channel_names", []), where))
     return Axis(
         id=str(entry.get("id", "x" if kind == "space" else kind)),

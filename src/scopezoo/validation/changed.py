@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from scopezoo.errors import FileError, UsageError
+from scopezoo.store.files import open_files
+from scopezoo.store.rdf import RDF_NAMES
 from scopezoo.validation.judge import validate
 from scopezoo.validation.limits import DEFAULT_LIMITS, Limits
-from scopezoo.validation.report import Check, Report
+from scopezoo.validation.recipe import RECIPE_NAME, recipe_check
+from scopezoo.validation.report import Check, Identity, Report
 
 _MODELS = PurePosixPath("collection/models")
 
@@ -25,13 +28,35 @@ def validate_changed(
     """Validate every package under `collection/models` that differs from where `base` was left.
 
     `base` is a branch or commit; a package counts as touched if any file in its folder is, its
-    recipe included, and one that was removed is not looked at.
+    recipe included. A recipe without a package is judged alone; what was removed is not looked at.
     Raises UsageError for a base that git does not know, FileError where git cannot be run.
     """
-    return [
-        validate(repository / folder, trust=trust, on_check=on_check, limits=limits)
-        for folder in changed_packages(base, repository)
-    ]
+    reports: list[Report] = []
+    for folder in changed_packages(base, repository):
+        if _is_recipe_alone(repository / folder):
+            reports.append(_recipe_report(repository / folder, trust, on_check))
+        else:
+            reports.append(
+                validate(repository / folder, trust=trust, on_check=on_check, limits=limits)
+            )
+    return reports
+
+
+def _is_recipe_alone(folder: Path) -> bool:
+    has_package = any((folder / name).exists() for name in RDF_NAMES)
+    return (folder / RECIPE_NAME).exists() and not has_package
+
+
+def _recipe_report(folder: Path, trust: bool, on_check: Callable[[Check], None] | None) -> Report:
+    why = "there is no package yet: scopezoo train the recipe, then scopezoo package it"
+    checks = (
+        recipe_check("format", open_files(folder), None),
+        Check("reproduces", "package", "skipped", why),
+    )
+    if on_check is not None:
+        for check in checks:
+            on_check(check)
+    return Report(str(folder), Identity(folder.name), trust, checks, {}, 0.0)
 
 
 def changed_packages(base: str, repository: Path) -> list[PurePosixPath]:

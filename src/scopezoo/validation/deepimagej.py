@@ -15,10 +15,16 @@ Finding = tuple[str, str, str]
 
 MAX_OPSET = 18
 MAX_IR_VERSION = 8
-_STEPS = frozenset(
-    ("binarize", "clip", "ensure_dtype", "fixed_zero_mean_unit_variance", "scale_linear")
-    + ("scale_range", "sigmoid", "zero_mean_unit_variance")
-)
+_STEPS = {
+    "binarize",
+    "clip",
+    "ensure_dtype",
+    "fixed_zero_mean_unit_variance",
+    "scale_linear",
+    "scale_range",
+    "sigmoid",
+    "zero_mean_unit_variance",
+}
 
 
 def deepimagej_findings(subject: Subject) -> Iterator[Finding]:

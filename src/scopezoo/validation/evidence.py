@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from scopezoo.store.fields import file_reference
+from scopezoo.store.files import open_files
+from scopezoo.validation.recipe import RECIPE_NAME, recipe_check
 from scopezoo.validation.report import Check
 from scopezoo.validation.subject import Subject
 
@@ -37,6 +39,9 @@ def checks(subject: Subject) -> Iterator[Check]:
         "training_data links no dataset",
         "link the dataset, so that its test split can be told",
     )
+    files = open_files(subject.location)
+    if RECIPE_NAME in files.names():
+        yield recipe_check(LEVEL, files, subject.package.description)
 
 
 def _found(name: str, is_there: bool, good: str, bad: str, hint: str) -> Check:

@@ -9,10 +9,22 @@ from typing import Any
 
 from scopezoo.store.fields import text_or_none
 
-_LINKS = frozenset(
-    ("authors", "badges", "cite", "config", "download_url", "git_repo", "id", "links")
-    + ("maintainers", "packaged_by", "rdf_source", "tags", "training_data", "uploader")
-)
+_LINKS = {
+    "authors",
+    "badges",
+    "cite",
+    "config",
+    "download_url",
+    "git_repo",
+    "id",
+    "links",
+    "maintainers",
+    "packaged_by",
+    "rdf_source",
+    "tags",
+    "training_data",
+    "uploader",
+}
 """Fields whose URLs are for people to read; nothing is loaded from them."""
 
 

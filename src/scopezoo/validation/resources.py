@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 import time
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from scopezoo.validation.report import Check
-from scopezoo.validation.runs import Arrays, engine, image_of_sizes, test_inputs
+from scopezoo.validation.runs import WHOLE_BYTES, Arrays, engine, image_of_sizes, test_inputs
 from scopezoo.validation.subject import Subject
 
 LEVEL = "resources"
 MEMORY_FACTOR = 1.5
 TIME_FACTOR = 5.0
 """How far beyond the statement is still believed: machines differ more in time than in memory."""
+MAX_IMAGE_PX = 50_000_000
 RUNS_PER_MEASUREMENT = 3
 _UNITS = {
     **{"ms": 1e-3, "s": 1.0, "seconds": 1.0, "min": 60.0},
@@ -42,7 +44,7 @@ def _time_check(subject: Subject, stated: Mapping[str, Any]) -> Check:
     if not found:
         return _unstated("time", "config.bioimageio.inference_time")
     image = _image(subject, text)
-    network = engine(subject)
+    network = engine(subject, memory_bytes=WHOLE_BYTES)
     network.predict_sample(image)
     times: list[float] = []
     for _ in range(RUNS_PER_MEASUREMENT):
@@ -61,7 +63,7 @@ def _memory_check(subject: Subject, stated: Mapping[str, Any]) -> Check:
     before = _peak_bytes(reset=True)
     if before is None:
         return Check(LEVEL, "memory", "skipped", "this system does not tell the peak of a process")
-    engine(subject).predict_sample(image)
+    engine(subject, memory_bytes=WHOLE_BYTES).predict_sample(image)
     used = max(0, (_peak_bytes(reset=False) or 0) - before)
     return _verdict("memory", used / 1e6, _value(found) / 1e6, MEMORY_FACTOR, "MB", text)
 
@@ -88,13 +90,14 @@ def _verdict(
 
 
 def _image(subject: Subject, text: str) -> Arrays:
-    """An image of the size that the statement names, the test input where it names none."""
-    sizes = _SIZES.search(text)
+    """An image of the size that the statement ends with, the test input where it names none."""
+    stated = _SIZES.search(text)
     axes = [axis.id for axis in engine(subject).geometry.axes]
-    numbers = [int(number) for number in re.findall(r"\d+", sizes[0])] if sizes else []
-    if len(numbers) != len(axes):
+    numbers = [int(number) for number in re.findall(r"\d+", stated[0])] if stated else []
+    sizes = dict(zip(axes[::-1], numbers[::-1], strict=False))
+    if len(sizes) < len(axes) or math.prod(sizes.values()) > MAX_IMAGE_PX:
         return test_inputs(subject.package)
-    return image_of_sizes(subject.package, dict(zip(axes, numbers, strict=True)))
+    return image_of_sizes(subject.package, sizes)
 
 
 def _peak_bytes(*, reset: bool) -> int | None:

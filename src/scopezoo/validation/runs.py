@@ -17,6 +17,8 @@ from scopezoo.store.tensors import Axis, Tensor
 from scopezoo.validation.subject import RUNS, Subject
 
 Arrays = dict[str, NDArray[Any]]
+WHOLE_BYTES = 2**50
+"""A memory budget that makes the engine take any image as one tile."""
 
 
 def engine(subject: Subject, weights_format: str | None = None, **options: Any) -> Engine:

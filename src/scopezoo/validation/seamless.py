@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scopezoo.predict.engine import Engine
 from scopezoo.predict.geometry import legal_sizes
 from scopezoo.validation.report import Check, Status
-from scopezoo.validation.runs import Arrays, engine, image_of_sizes, is_fixed
+from scopezoo.validation.runs import WHOLE_BYTES, Arrays, engine, image_of_sizes, is_fixed
 from scopezoo.validation.subject import Subject
 
 LEVEL = "seamless"
@@ -23,12 +23,11 @@ MAX_LABEL_PPM = 100.0
 CORE_PX = {1: 256, 2: 64, 3: 24}
 """Width of what a tile keeps, by number of space axes: small, so that there are many seams."""
 MAX_IMAGE_PX = 6_000_000
-HUGE_BYTES = 2**50
 
 
 def checks(subject: Subject) -> Iterator[Check]:
     """Judge the declared halo, then compare tiles with the whole on an image of odd size."""
-    whole = engine(subject, memory_bytes=HUGE_BYTES)
+    whole = engine(subject, memory_bytes=WHOLE_BYTES)
     yield from _halo_checks(whole)
     why = _not_tileable(whole)
     if why:
