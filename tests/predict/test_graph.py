@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -474,6 +474,7 @@ NUMBERS = st.integers(-(1 << 62), 1 << 62) | st.integers(-8, 8)
         NUMBERS | st.lists(NUMBERS, min_size=1, max_size=6) | st.floats() | st.text(max_size=12),
     ),
 )
+@example(op="Unsqueeze", values=[[0, 0]], attributes={})
 @settings(max_examples=300, deadline=None)
 def test_hostile_attributes_end_in_facts_or_a_package_error(
     op: str, values: list[list[int]], attributes: dict[str, object]

@@ -63,6 +63,8 @@ def unsqueeze(node: Node) -> list[Tensor]:
     wanted = node.numbers(1, "axes") or []
     rank = tensor.rank + len(wanted)
     axes = {node.axis(int(a), rank) for a in wanted}
+    if len(axes) != len(wanted):
+        raise UnknownError("Unsqueeze of one axis twice")
     sizes = iter(tensor.shape)
     return [reshape(tensor, [1 if i in axes else next(sizes) for i in range(rank)])]
 
