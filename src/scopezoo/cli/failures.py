@@ -6,7 +6,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import typer
+
 from scopezoo.errors import ScopezooError
+
+_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+_WRONG_CALL = typer.BadParameter.__base__ or typer.BadParameter
+"""click's UsageError, wherever this version of typer has it from."""
 
 
 def say(text: str) -> None:
@@ -27,27 +34,23 @@ def failure_line(error: BaseException) -> str:
 
 def run_guarded(work: Callable[[], Any]) -> int:
     """Run a command; its exit status: 0 done, 1 failed, 2 wrong usage."""
-    import click
-
     try:
         status = work()
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
-    except click.exceptions.Abort:
-        return _stopped()
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except KeyboardInterrupt:
+    except typer.Exit as leaving:
+        return _stopped() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
+    except (KeyboardInterrupt, typer.Abort):
         return _stopped()
     except BrokenPipeError:
         return 1
     except Exception as error:  # the last place where an error can become a clear line
+        if isinstance(error, _WRONG_CALL):
+            error.show()  # type: ignore[attr-defined]
+            return 2
         say(failure_line(error))
         return error.exit_status if isinstance(error, ScopezooError) else 1
     return status if isinstance(status, int) else 0
 
 
 def _stopped() -> int:
-    say("Stopped. What was finished is kept; the same command with --resume goes on from there.")
+    say("Stopped. If anything was finished, the same command with --resume goes on from there.")
     return 1

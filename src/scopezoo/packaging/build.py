@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import json
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from scopezoo.errors import FileError
 from scopezoo.packaging.archive import (
     RDF,
     refresh_folder,
@@ -23,7 +18,7 @@ from scopezoo.packaging.archive import (
     write_zip,
 )
 from scopezoo.packaging.card import card
-from scopezoo.packaging.cover import cover_png, sample_tiff, tensor_image
+from scopezoo.packaging.cover import cover_png
 from scopezoo.packaging.describe import (
     COVER,
     README,
@@ -33,37 +28,44 @@ from scopezoo.packaging.describe import (
     to_yaml,
 )
 from scopezoo.packaging.figures import Figures, HaloFigures
-from scopezoo.packaging.interface import Interface, legal, read_interface
-from scopezoo.packaging.measure import Arrays, measure, measure_halo, run_model
-from scopezoo.packaging.metadata import AXIS_IDS, Metadata, OutputMetadata
-from scopezoo.packaging.origin import (
+from scopezoo.packaging.interface import Interface, read_interface
+from scopezoo.packaging.kept import (
+    FIGURES,
     MEASURED,
-    Origin,
+    kept_figures,
+    measured_json,
     read_measured,
-    read_origin,
-    source_file,
 )
+from scopezoo.packaging.measure import measure, measure_halo, run_model
+from scopezoo.packaging.metadata import Metadata, OutputMetadata
+from scopezoo.packaging.origin import Origin, read_origin, source_file
 from scopezoo.packaging.tensors import input_entries, output_entries, with_halo
-from scopezoo.packaging.test_images import credit, test_pixels
+from scopezoo.packaging.test_images import credit
+from scopezoo.packaging.test_tensors import (
+    entry_image,
+    make_test_inputs,
+    tensor_files,
+    with_tensor_files,
+)
 from scopezoo.packaging.weights import PackagedWeights, make_weights
 from scopezoo.store.files import sha256
 from scopezoo.store.package import Package, open_package
 
-FIGURES = "packaging"
-"""Key of `measured.json` under which the figures of this module are kept."""
-TEST_PX = {"z": 32, "y": 256, "x": 256}
-LETTERS = {axis: letter for letter, axis in AXIS_IDS.items()}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class PackagingReport:
-    """What was packaged: where, the files in it, the figures, and what the author should know."""
+    """What was packaged: where, the files in it, the figures, and what the author should know.
+
+    `is_measured_now` tells whether figures were measured, rather than taken from `measured.json`.
+    """
 
     path: Path
     model_id: str
     files: tuple[str, ...]
     figures: Figures
-    measured: bool
+    is_measured_now: bool
     notes: tuple[str, ...]
 
 
@@ -77,7 +79,7 @@ def package(source: Path, output: Path, *, measured: Path | None = None) -> Pack
     again, and with it the same inputs give the same bytes.
 
     Raises FileError for missing or wrong files and metadata, PackageError for weights that cannot
-    be packaged.
+    be packaged, UsageError where `output` is a folder of something else.
     """
     build = _Build.start(source, measured, torchscript=True)
     files = build.files()
@@ -110,6 +112,7 @@ class _Build:
     halo: HaloFigures | None = None
     figures: Figures | None = None
     is_measured_now: bool = False
+    tensors: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     def start(cls, source: Path, measured: Path | None, *, torchscript: bool) -> _Build:
@@ -126,21 +129,23 @@ class _Build:
 
     def files(self) -> dict[str, bytes]:
         """Every file of the package by name; measures what is not known yet."""
-        kept = kept_figures(self.measured, self._subject_sha256())
-        self.halo = kept.halo if kept else self._measured_halo()
-        self.interface, declared = with_halo(self.interface, self.halo.declared_px)
-        self.halo = self.halo.model_copy(update={"declared_px": declared})
-        inputs = self._test_inputs()
-        package = dict(self.weights.files) | self._tensor_files(inputs, {})
-        draft = self._description(inputs, {}, declared, None)
-        check_description(draft)
-        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
-            outputs = run_model(_opened(draft, package, Path(folder)), inputs)
-        package |= self._tensor_files(inputs, outputs)
-        self.figures = kept or self._measured_figures(package, inputs, outputs, declared)
-        description = self._description(inputs, outputs, declared, self.figures)
-        check_description(description)
-        return self._complete(package, description, inputs, outputs)
+        tensors = self.metadata.model_dump_json(include={"inputs", "outputs"})
+        subject = sha256((self.weights.source_sha256 + tensors).encode())
+        kept = kept_figures(self.measured, subject)
+        check_description(self._description())
+        self._set_halo(kept.halo if kept else self._scratch(measure_halo))
+        inputs = make_test_inputs(self.metadata, self.interface, self._inputs(), self.origin.folder)
+        self.tensors |= tensor_files(self._inputs(), inputs)
+        outputs = self._scratch(lambda package: run_model(package, inputs))
+        self.tensors |= tensor_files(self._outputs(), outputs)
+        halo = self.halo
+        assert halo is not None
+        self.figures = kept or self._scratch(
+            lambda package: measure(package, inputs, outputs, halo, subject)
+        )
+        if kept is None:
+            self._keep(self.figures)
+        return self._complete(inputs, outputs)
 
     def report(self, path: Path, files: Mapping[str, bytes]) -> PackagingReport:
         assert self.figures is not None
@@ -153,112 +158,70 @@ class _Build:
             tuple(self._notes()),
         )
 
-    def _subject_sha256(self) -> str:
-        tensors = self.metadata.model_dump_json(include={"inputs", "outputs"})
-        return sha256((self.weights.source_sha256 + tensors).encode())
+    def _inputs(self) -> list[Entry]:
+        return with_tensor_files(input_entries(self.metadata, self.interface), self.tensors)
 
-    def _measured_halo(self) -> HaloFigures:
-        draft = self._description({}, {}, {}, None)
-        check_description(draft)
-        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
-            return measure_halo(_opened(draft, self.weights.files, Path(folder)))
+    def _outputs(self) -> list[Entry]:
+        halo = self.halo.declared_px if self.halo else {}
+        return with_tensor_files(output_entries(self.metadata, self.interface, halo), self.tensors)
 
-    def _measured_figures(
-        self, files: Mapping[str, bytes], inputs: Arrays, outputs: Arrays, halo: Mapping[str, int]
-    ) -> Figures:
-        """Measure, and keep it for the next time beside what others measured."""
-        assert self.halo is not None
-        draft = self._description(inputs, outputs, halo, None)
-        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
-            opened = _opened(draft, files, Path(folder))
-            figures = measure(opened, inputs, outputs, self.halo, self._subject_sha256())
-        self.is_measured_now = True
-        self.measured[FIGURES] = figures.model_dump(mode="json")
-        write_file(measured_json(self.measured), self.measured_path)
-        return figures
-
-    def _test_inputs(self) -> dict[str, NDArray[Any]]:
-        first = self.metadata.inputs[0].test
-        sizes = {
-            letter: legal(size, first.size_px.get(letter, TEST_PX.get(letter, 1)))  # type: ignore[call-overload] # letters are checked
-            for letter, size in self.interface.sizes.items()
-        }
-        entries = input_entries(self.metadata, self.interface)
-        found = {}
-        for entry, said, port in zip(
-            entries, self.metadata.inputs, self.interface.inputs, strict=True
-        ):
-            channels = [len(a["channel_names"]) for a in entry["axes"] if a["type"] == "channel"]
-            fixed = {
-                letter: size
-                for letter, size in zip(said.axes, port.shape or (), strict=False)
-                if size is not None
-            }
-            all_sizes = {"b": 1, "c": channels[0] if channels else 1, **sizes, **fixed}
-            pixels = test_pixels(said.test, said.axes, all_sizes, self.origin.folder)
-            found[entry["id"]] = pixels.astype(port.dtype)
-        return found
-
-    def _description(
-        self, inputs: Arrays, outputs: Arrays, halo: Mapping[str, int], figures: Figures | None
-    ) -> Entry:
+    def _description(self) -> Entry:
         return describe(
             self.metadata,
-            [self._with_tensors(e, inputs) for e in input_entries(self.metadata, self.interface)],
-            [
-                self._with_tensors(e, outputs)
-                for e in output_entries(self.metadata, self.interface, halo)
-            ],
+            self._inputs(),
+            self._outputs(),
             self.weights,
-            figures,
+            self.figures,
             self.measured.get("evaluation"),
         )
 
-    def _with_tensors(self, entry: Entry, arrays: Arrays) -> Entry:
-        """The entry with its test tensor and sample image, where they are known."""
-        if entry["id"] not in arrays:
-            return entry
-        files = self._tensor_files({entry["id"]: arrays[entry["id"]]}, {})
-        named = {
-            f"{kind}_tensor": {"source": name, "sha256": sha256(content)}
-            for (name, content), kind in zip(files.items(), ("test", "sample"), strict=True)
-        }
-        return {**entry, **named}
+    def _scratch(self, use: Callable[[Package], T]) -> T:
+        """What `use` makes of the package as it stands, written to a scratch folder."""
+        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
+            rdf = to_yaml(self._description())
+            for name, content in {**self.weights.files, **self.tensors, RDF: rdf}.items():
+                (Path(folder) / name).write_bytes(content)
+            return use(open_package(folder))
 
-    def _tensor_files(self, inputs: Arrays, outputs: Arrays) -> dict[str, bytes]:
-        files = {}
-        for name, array in {**inputs, **outputs}.items():
-            files[f"test_{name}.npy"] = _npy(array)
-            files[f"sample_{name}.tif"] = sample_tiff(tensor_image(array, self._letters(name)))
-        return files
+    def _set_halo(self, halo: HaloFigures) -> None:
+        self.interface, declared = with_halo(self.interface, halo.declared_px)
+        self.halo = halo.model_copy(update={"declared_px": declared})
 
-    def _letters(self, name: str) -> str:
-        entries = [
-            *input_entries(self.metadata, self.interface),
-            *output_entries(self.metadata, self.interface, {}),
-        ]
-        axes = next(entry["axes"] for entry in entries if entry["id"] == name)
-        return "".join(LETTERS[axis.get("id", axis["type"])] for axis in axes)
+    def _keep(self, figures: Figures) -> None:
+        """Keep figures for the next time, beside what others measured."""
+        self.is_measured_now = True
+        self.measured[FIGURES] = figures.model_dump(mode="json")
+        write_file(measured_json(self.measured), self.measured_path)
 
     def _complete(
-        self, files: dict[str, bytes], description: Entry, inputs: Arrays, outputs: Arrays
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
     ) -> dict[str, bytes]:
         assert self.figures is not None
+        description = self._description()
+        check_description(description)
         credits = [credit(entry.test) for entry in self.metadata.inputs]
-        evaluation = self.measured.get("evaluation")
         # A recipe's model is one of the collection, which answers to its id.
         name = self.metadata.model_id if self.origin.torch else f"{self.metadata.model_id}.zip"
-        first_in, first_out = next(iter(inputs)), next(iter(outputs))
-        images = [
-            tensor_image(arrays[name], self._letters(name))
-            for name, arrays in ((first_in, inputs), (first_out, outputs))
+        text = card(
+            self.metadata,
+            description,
+            self.figures,
+            self.measured.get("evaluation"),
+            credits,
+            name,
+        )
+        pictures = [
+            entry_image(entry, arrays[entry["id"]])
+            for entry, arrays in ((self._inputs()[0], inputs), (self._outputs()[0], outputs))
         ]
-        return files | {
-            RDF: to_yaml(description),
-            README: card(self.metadata, description, self.figures, evaluation, credits, name),
-            COVER: cover_png(*images, is_labels=gives_labels(self.metadata.outputs[0])),
-            MEASURED: measured_json(self.measured),
+        return {
+            **self.weights.files,
+            **self.tensors,
             **self.origin.files,
+            RDF: to_yaml(description),
+            README: text,
+            COVER: cover_png(*pictures, is_labels=gives_labels(self.metadata.outputs[0])),
+            MEASURED: measured_json(self.measured),
         }
 
     def _notes(self) -> list[str]:
@@ -280,43 +243,6 @@ class _Build:
         return notes
 
 
-def kept_figures(measured: Mapping[str, Any], subject_sha256: str) -> Figures | None:
-    """The figures in `measured.json` that are of these weights and tensors.
-
-    Raises FileError where they are damaged.
-    """
-    found = measured.get(FIGURES)
-    if not found:
-        return None
-    try:
-        figures = Figures.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise FileError(
-            f"{MEASURED}: {FIGURES}.{where}: {first['msg']}; remove {FIGURES!r} to measure again"
-        ) from error
-    return figures if figures.subject_sha256 == subject_sha256 else None
-
-
-def measured_json(measured: Mapping[str, Any]) -> bytes:
-    """`measured.json` in one form."""
-    return (json.dumps(measured, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
-
-
 def gives_labels(output: OutputMetadata) -> bool:
     """Whether an output is a label image."""
     return any(step.id == "stardist_postprocessing" for step in output.postprocessing)
-
-
-def _npy(array: NDArray[Any]) -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-    return file.getvalue()
-
-
-def _opened(description: Entry, files: Mapping[str, bytes], folder: Path) -> Package:
-    """The package, written to a scratch folder and opened."""
-    for name, content in {**files, RDF: to_yaml(description)}.items():
-        (folder / name).write_bytes(content)
-    return open_package(folder)

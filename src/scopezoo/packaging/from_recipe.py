@@ -16,11 +16,11 @@ from scopezoo.models.recipe import Recipe, read_recipe, read_recipe_split
 from scopezoo.packaging.metadata import (
     Author,
     Citation,
+    InputImage,
     InputMetadata,
     Metadata,
     OutputMetadata,
     Step,
-    TestImage,
     TrainingData,
 )
 from scopezoo.packaging.origin import RECIPE, Origin, TorchNetwork
@@ -94,7 +94,7 @@ def metadata_from_recipe(recipe: Recipe, path: Path, thresholds: Thresholds) -> 
                     description="One channel of a microscope image, raw grey values",
                     channel_names=("intensity",),
                     preprocessing=(Step(id="scale_range", kwargs=normalise),),
-                    test=TestImage(shipped="stardist_nuclei_2d"),
+                    test=InputImage(shipped="stardist_nuclei_2d"),
                 ),
             ),
             outputs=(

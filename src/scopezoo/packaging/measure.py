@@ -47,8 +47,18 @@ def measure_halo(package: Package) -> HaloFigures:
 
 
 def run_model(package: Package, inputs: Arrays) -> dict[str, NDArray[Any]]:
-    """Finished outputs of the package for whole tensors, by onnxruntime, of the described types."""
-    return _finished(Engine(package, runtime="onnxruntime"), inputs)
+    """Finished outputs of the package for whole tensors, by onnxruntime, of the described types.
+
+    Raises PackageError where one is empty.
+    """
+    outputs = _finished(Engine(package, runtime="onnxruntime"), inputs)
+    for name, array in outputs.items():
+        if not array.any():
+            raise PackageError(
+                f"the test output {name!r} is 0 everywhere, which tests nothing; give another test "
+                "image, or check the weights and the pre-processing"
+            )
+    return outputs
 
 
 def _finished(engine: Engine, inputs: Arrays) -> dict[str, NDArray[Any]]:

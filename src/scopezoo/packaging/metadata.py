@@ -82,14 +82,13 @@ class SizeRange(_Section):
     step: Count
 
 
-class TestImage(_Section):
+class InputImage(_Section):
     """Where a test input is from: a file beside the metadata, or a simulation.
 
     `size_px` is cut out of the middle of a file, or simulated, per axis; it is rounded to a legal
     size. `credit` says whose the image is and under which licence.
     """
 
-    __test__ = False
     image: Path | None = None
     simulate: Literal["nuclei", "spots"] | None = None
     shipped: Literal["stardist_nuclei_2d"] | None = None
@@ -97,7 +96,7 @@ class TestImage(_Section):
     credit: str | None = None
 
     @model_validator(mode="after")
-    def _has_one_source(self) -> TestImage:
+    def _has_one_source(self) -> InputImage:
         if sum(source is not None for source in (self.image, self.simulate, self.shipped)) != 1:
             raise ValueError("give one of image, simulate and shipped")
         if self.image is not None and not self.credit:
@@ -121,7 +120,7 @@ class _TensorMetadata(_Section):
 class InputMetadata(_TensorMetadata):
     """One input of the network, in the order of the weights; `axes` like "bcyx"."""
 
-    test: TestImage
+    test: InputImage
     size: dict[Literal["z", "y", "x", "t", "i"], Count | SizeRange] = Field(default_factory=dict)
     pixel_size_um: dict[Literal["z", "y", "x"], Annotated[float, Field(gt=0)]] = Field(
         default_factory=dict

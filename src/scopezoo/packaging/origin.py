@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 RECIPE = "recipe.yaml"
 METADATA = "package.yaml"
-MEASURED = "measured.json"
 STATE_DICT = "weights.pt"
 
 
@@ -94,16 +92,3 @@ def _onnx_file(path: Path, metadata: Metadata) -> Path:
             f"{path.parent} has {len(found)} ONNX files; name the one in {path.name}: `weights: …`"
         )
     return found[0]
-
-
-def read_measured(path: Path) -> dict[str, Any]:
-    """All of `measured.json`, empty where there is none. Raises FileError where it is broken."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise FileError(f"{path} is not JSON: {error}; remove it to measure again") from error
-    if not isinstance(content, dict):
-        raise FileError(f"{path} holds a {type(content).__name__}; expected an object")
-    return content

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import FileError, MissingDependencyError
-from scopezoo.packaging.metadata import TestImage
+from scopezoo.packaging.metadata import InputImage
 
 SEED = 2026
 SHIPPED = {
@@ -27,7 +27,9 @@ SHIPPED = {
 """Images of libraries: library, path in it, axes, and what the card says of it."""
 
 
-def test_pixels(test: TestImage, axes: str, sizes: Mapping[str, int], folder: Path) -> NDArray[Any]:
+def make_test_pixels(
+    test: InputImage, axes: str, sizes: Mapping[str, int], folder: Path
+) -> NDArray[Any]:
     """Pixels in the layout `axes` (letters, batch and channel included) of the given sizes.
 
     `folder` is where the image file's path starts. Raises FileError where the image is missing,
@@ -41,10 +43,7 @@ def test_pixels(test: TestImage, axes: str, sizes: Mapping[str, int], folder: Pa
     return _cut(pixels, found_axes, axes, shape, str(test.image or test.shipped))
 
 
-test_pixels.__test__ = False  # type: ignore[attr-defined]
-
-
-def credit(test: TestImage) -> str:
+def credit(test: InputImage) -> str:
     """What the card says of where the test input is from."""
     if test.simulate is not None:
         return f"simulated by scopezoo ({test.simulate}, seed {SEED})"
@@ -53,7 +52,7 @@ def credit(test: TestImage) -> str:
     return str(test.credit)
 
 
-def _opened(test: TestImage, folder: Path) -> tuple[NDArray[Any], str]:
+def _opened(test: InputImage, folder: Path) -> tuple[NDArray[Any], str]:
     if test.shipped is not None:
         import tifffile
 

@@ -34,7 +34,8 @@ UNKNOWN_STRIDE = 32
 class NetworkFacts:
     """By axis id of the first input, in its pixels; see HaloChoice for `halo` and `radius`.
 
-    `halo_error` has the largest error that was measured for each halo in px.    `bytes_per_px` is the memory of a run per pixel of the first input.
+    `halo_error` has the largest error that was measured for each halo in px.
+    `bytes_per_px` is the memory of a run per pixel of the first input.
     """
 
     strides: Mapping[str, int]
@@ -90,8 +91,16 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
             axis.id: {str(px): error for px, error in found[axis.id].error_at.items()}
             for axis in space
         },
-        bytes_per_px=(graph and graph.activation_bytes_per_px) or UNKNOWN_BYTES_PER_PX,
+        bytes_per_px=_bytes_per_px(graph),
     )
+
+
+def _bytes_per_px(graph: GraphFacts | None) -> float:
+    from scopezoo.predict.graph import MEMORY_FACTOR
+
+    if graph is None or graph.activation_bytes_per_px is None:
+        return UNKNOWN_BYTES_PER_PX
+    return graph.activation_bytes_per_px * MEMORY_FACTOR
 
 
 def _space_axis(axis: Axis, geometry: Geometry, found: AxisFacts | None) -> SpaceAxis:

@@ -108,7 +108,7 @@ def geometry_of(description: Description) -> Geometry:
     return Geometry(
         axes,
         {
-            output.id: tuple(_follows(description, first, output, axis) for axis in output.axes)
+            output.id: tuple(_follows(description, first, axis) for axis in output.axes)
             for output in description.outputs
         },
     )
@@ -123,7 +123,7 @@ def legal_sizes(axis: Axis) -> tuple[int, int]:
     return 1, 1
 
 
-def _follows(description: Description, first: Tensor, output: Tensor, axis: Axis) -> Follows | None:
+def _follows(description: Description, first: Tensor, axis: Axis) -> Follows | None:
     if axis.type in ("batch", "channel"):
         return None
     if isinstance(axis.size, ReferenceSize):

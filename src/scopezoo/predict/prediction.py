@@ -59,7 +59,7 @@ def predict(
     extras: Extras | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = lambda _done, _total: None,
     **engine_options: Any,
 ) -> Result:
     """Run a model on an image of any size, and give or write the result.

@@ -214,7 +214,7 @@ def _load_openvino(package: Package, content: bytes, _device: str, precision: st
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         shapes = tuple(array.shape for array in inputs)
         if shapes not in compiled:
-            model.reshape({i: shape for i, shape in zip(order, shapes, strict=True)})
+            model.reshape(dict(zip(order, shapes, strict=True)))
             compiled[shapes] = core.compile_model(model, "CPU").create_infer_request()
         feed = {i: np.ascontiguousarray(array) for i, array in zip(order, inputs, strict=True)}
         request = compiled[shapes]

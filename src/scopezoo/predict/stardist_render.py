@@ -105,7 +105,8 @@ class Objects:
         ids = ids[np.argsort(self.prob[ids], kind="stable")]
         labels = np.zeros(high - low, self.dtype)
         draw = self._draw_polygons if self.parameters.ndim == 2 else self._draw_polyhedra
-        draw(labels, low, ids)
+        if labels.size:
+            draw(labels, low, ids)
         return labels
 
     def polygons(self) -> list[NDArray[np.float64]]:
@@ -128,13 +129,9 @@ class Objects:
         on_grid: NDArray[np.float64] = (position + 0.5) * scale - 0.5
         return on_grid
 
-    @property
-    def _unscaled(self) -> bool:
-        return all(s == 1 for s in self.scale)
-
     @cached_property
     def _boxes(self) -> NDArray[np.int64]:
-        """First pixel, and the one after the last, that an object may have: (n, 2, ndim)."""
+        """First pixel in the image, and the one after the last, of each object: (n, 2, ndim)."""
         boxes = np.zeros((len(self), 2, self.parameters.ndim), np.int64)
         for start in range(0, len(self), BOXES_AT_ONCE):
             ids = np.arange(start, min(len(self), start + BOXES_AT_ONCE))
@@ -144,7 +141,7 @@ class Objects:
                 centres = self._on_grid(self.points[ids], axis=1)
                 rays = np.moveaxis(self._rays.vertices, 0, 1)
                 corners = centres[:, :, None] + self.dist[ids][:, None] * rays
-            boxes[ids, 0] = np.floor(corners.min(axis=2))
+            boxes[ids, 0] = np.maximum(0, np.floor(corners.min(axis=2)))
             boxes[ids, 1] = np.ceil(corners.max(axis=2)) + 1
         return boxes
 
@@ -163,11 +160,10 @@ class Objects:
     ) -> None:
         for index in ids[::-1]:
             start, stop = self._boxes[index] - low
-            to = tuple(slice(max(0, a), max(0, b)) for a, b in zip(start, stop, strict=True))
+            to = tuple(slice(max(0, a), b) for a, b in zip(start, stop, strict=True))
             part = labels[to]
-            first = np.maximum(0, start) - start
-            of = tuple(slice(a, a + n) for a, n in zip(first, part.shape, strict=True))
-            mask = self._polyhedron(int(index))[of]
+            mask = self._polyhedron(int(index), low + labels.shape)
+            mask = mask[tuple(slice(-n, None) for n in part.shape)]
             taken = self.overlap_label if self.overlap_label is not None else part
             part[...] = np.where(mask, np.where(part == 0, self.labels[index], taken), part)
 
@@ -175,26 +171,28 @@ class Objects:
     def _rays(self) -> Any:
         return star_rays(self.parameters).copy(scale=self.scale)
 
-    def _polyhedron(self, index: int) -> NDArray[np.bool_]:
-        """The pixels of a 3D object in its box."""
-        mask = self._drawn(index)
+    def _polyhedron(self, index: int, end: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The pixels of a 3D object in its box, as far as `end`."""
+        mask = self._drawn(index, end)
         # on Ctrl-C stardist returns without a word, and without drawing; but it does so once
-        if not mask.any() and self._drawn(index).any():
+        if not mask.any() and self._drawn(index, end).any():
             raise KeyboardInterrupt
         return mask
 
-    def _drawn(self, index: int) -> NDArray[np.bool_]:
-        """A 3D object drawn near the origin, not where it lies: so its rounding is the same in
-        all regions. (A voxel within rounding of the surface may differ from stardist's drawing of
-        the whole.)"""
+    def _drawn(self, index: int, end: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Drawn near the origin, not where it lies: its rounding is the same in all regions.
+
+        (A voxel within rounding of the surface may differ from stardist's drawing of the whole.)
+        """
         from stardist import polyhedron_to_label
 
         low, high = self._boxes[index]
+        shape = tuple(np.minimum(high, end) - low)
         centre = self._on_grid(self.points[index : index + 1], axis=1) - low
-        drawn = polyhedron_to_label(
-            self.dist[index : index + 1], centre, self._rays, tuple(high - low), verbose=False
+        dist = self.dist[index : index + 1]
+        return np.asarray(
+            polyhedron_to_label(dist, centre, self._rays, shape, verbose=False), np.bool_
         )
-        return np.asarray(drawn, np.bool_)
 
 
 def _regions(shape: Sequence[int], block_px: int) -> Iterator[tuple[slice, ...]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,10 +105,8 @@ def _options(size: int, rule: AxisRule, bound: int | None) -> list[tuple[int, in
     """(width, number) of the windows that can cover the axis: the narrowest for each number."""
     whole = rule.whole(size)
     overlap = 2 * (rule.halo + rule.trim)
-    if rule.step == 0:
-        widths = [rule.minimum]
-    else:
-        widths = list(range(whole, rule.minimum - 1, -rule.grid))
+    free = range(whole, rule.minimum - 1, -rule.grid)
+    widths = list(free) if rule.step else [rule.minimum]
     narrowest: dict[int, int] = {}
     for width in widths:
         if width < whole and width - overlap < rule.grid:
@@ -141,7 +139,7 @@ def _place(size: int, rule: AxisRule, width: int, count: int) -> AxisPlan:
     # halfway through each overlap, on the grid so that it is whole in every output's scale
     borders = [
         start + rule.trim + (previous + width - start - 2 * rule.trim) // 2 // rule.grid * rule.grid
-        for previous, start in zip(starts, starts[1:], strict=False)
+        for previous, start in pairwise(starts)
     ]
     edges = [rule.trim, *borders, rule.trim + size]
     return AxisPlan(

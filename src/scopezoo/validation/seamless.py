@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.geometry import legal_sizes
 from scopezoo.validation.report import Check, Status
 from scopezoo.validation.runs import WHOLE_BYTES, Arrays, engine, image_of_sizes, is_fixed
 from scopezoo.validation.subject import Subject
@@ -21,7 +20,7 @@ MAX_DIFFERENCE = 1e-4
 """Between tiled and whole, relative to the output's range where that exceeds 1."""
 MAX_LABEL_PPM = 100.0
 CORE_PX = {1: 256, 2: 64, 3: 24}
-"""Width of what a tile keeps, by number of space axes: small, so that there are many seams."""
+"""Width of what a tile keeps, by number of axes: small, so that there are many seams."""
 MAX_IMAGE_PX = 6_000_000
 
 
@@ -53,14 +52,13 @@ def _not_tileable(network: Engine) -> str | None:
 
 
 def tile_widths(network: Engine) -> dict[str, int]:
-    """The smallest tiles that the network takes and that keep CORE_PX, by axis id."""
-    core = CORE_PX[min(3, len(network.geometry.axes))]
-    widths: dict[str, int] = {}
-    for axis in network.geometry.axes:
-        minimum, step = legal_sizes(axis)
-        wanted = max(minimum, 2 * network.halo.used[axis.id] + core)
-        widths[axis.id] = minimum + -(-(wanted - minimum) // step) * step
-    return widths
+    """Widths, by axis id, that small tiles of the network keep within."""
+    rules = network.geometry.rules(network.facts.strides, network.halo.used)
+    core = CORE_PX[min(3, len(rules))]
+    return {
+        axis.id: max(rule.minimum, 2 * (rule.halo + rule.trim) + max(core, rule.grid)) + rule.grid
+        for axis, rule in zip(network.geometry.axes, rules, strict=True)
+    }
 
 
 def _image_sizes(widths: Mapping[str, int]) -> dict[str, int]:
