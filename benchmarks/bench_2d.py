@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from timing import MODEL, SCOPEZOO, interleaved, print_table, told_s, wall_s
+from timing import MODEL, SCOPEZOO, Spent, interleaved, print_table, told, whole_process
 
 SIZE = 4096
 ROUNDS = 3
@@ -25,14 +25,14 @@ description = load_description(model)
 with create_prediction_pipeline(description, weight_format="onnx") as pipeline:
     pixels = np.load(image)[None, None]
     sample = create_sample_for_model(description, inputs={"raw": pixels})
-    started = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     if blocks == "whole":
         result = pipeline.predict_sample_without_blocking(sample)
     else:
         result = pipeline.predict_sample_with_blocking(sample, ns=int(blocks))
-    seconds = time.perf_counter() - started
+    spent = [time.perf_counter() - wall, time.process_time() - cpu]
 np.save(out, result.members["probability"].data.values[0, 0])
-print(json.dumps(seconds))
+print(json.dumps(spent))
 """
 
 
@@ -55,18 +55,22 @@ def main() -> None:
         tifffile.imwrite(folder / "image.tif", pixels)
         engine = Engine(open_package(MODEL), memory_bytes=10**11)
         whole = engine.predict_sample({"raw": pixels[None, None]})["probability"][0, 0]
-        wall_s([SCOPEZOO, "predict", str(MODEL), f"{folder}/image.tif", "-o", f"{folder}/warm.tif"])
+        whole_process(
+            [SCOPEZOO, "predict", str(MODEL), f"{folder}/image.tif", "-o", f"{folder}/warm.tif"]
+        )
         for cpus in ([0], [0, 1]):
             compare(folder, whole, cpus)
 
 
 def compare(folder: Path, whole: np.ndarray, cpus: list[int]) -> None:
-    def ours(*options: str) -> float:
+    def ours(*options: str) -> Spent:
         command = [SCOPEZOO, "predict", str(MODEL), f"{folder}/image.tif", "--overwrite"]
-        return wall_s([*command, "-o", f"{folder}/ours{''.join(options)}.tif", *options], cpus)
+        return whole_process(
+            [*command, "-o", f"{folder}/ours{''.join(options)}.tif", *options], cpus
+        )
 
-    def core(blocks: str) -> float:
-        return told_s(
+    def core(blocks: str) -> Spent:
+        return told(
             CORE, [MODEL, f"{folder}/image.npy", blocks, f"{folder}/core{blocks}.npy"], cpus
         )
 
@@ -77,8 +81,8 @@ def compare(folder: Path, whole: np.ndarray, cpus: list[int]) -> None:
         "scopezoo predict --precision bf16": lambda: ours(*bf16),
         "core, ONNX, one block": lambda: core("whole"),
     }
-    seconds = interleaved(sides, ROUNDS)
-    print_table(f"{SIZE}² float32, {len(cpus)} thread(s)", seconds, "core, ONNX, blocks of 352")
+    spent = interleaved(sides, ROUNDS)
+    print_table(f"{SIZE}² float32, {len(cpus)} thread(s)", spent, "core, ONNX, blocks of 352")
     results = {
         "core, blocks of 352": np.load(folder / "core10.npy"),
         "scopezoo": tifffile.imread(folder / "ours.tif"),

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import onnxruntime
-from timing import MODEL, interleaved, print_table
+from timing import MODEL, call, interleaved, print_table
 
 from scopezoo.predict.engine import Engine
 from scopezoo.predict.runtimes import cpu_count
@@ -28,14 +25,9 @@ def main() -> None:
         raw = session.run(None, {"raw": normalised})[0]
         1 / (1 + np.exp(-raw))
 
-    def timed(call: Callable[[], object]) -> float:
-        started = time.perf_counter()
-        call()
-        return time.perf_counter() - started
-
     sides = {
-        "bare onnxruntime": lambda: timed(bare),
-        "scopezoo Engine": lambda: timed(lambda: engine.predict_sample({"raw": pixels})),
+        "bare onnxruntime": lambda: call(bare),
+        "scopezoo Engine": lambda: call(lambda: engine.predict_sample({"raw": pixels})),
     }
     for run in sides.values():
         run()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from timing import MODEL, SCOPEZOO, interleaved, print_table, wall_s
+from timing import MODEL, SCOPEZOO, interleaved, print_table, whole_process
 
 BIOIMAGEIO = str(Path(sys.executable).with_name("bioimageio"))
 ROUNDS = 7
@@ -24,13 +24,13 @@ def main() -> None:
         core = [BIOIMAGEIO, "predict", str(MODEL), "--inputs", f"{folder}/for_core.tif"]
         core += ["--outputs", f"{folder}/core.tif", "--overwrite", "--weight_format", "onnx"]
         sides = {
-            "bioimageio predict, ONNX": lambda: wall_s(core),
-            "scopezoo predict": lambda: wall_s([*ours, "-o", f"{folder}/ours.tif"]),
+            "bioimageio predict, ONNX": lambda: whole_process(core),
+            "scopezoo predict": lambda: whole_process([*ours, "-o", f"{folder}/ours.tif"]),
         }
         print_table("256² TIFF", interleaved(sides, ROUNDS), "bioimageio predict, ONNX")
         sides = {
-            "bioimageio --help": lambda: wall_s([BIOIMAGEIO, "--help"]),
-            "scopezoo --help": lambda: wall_s([SCOPEZOO, "--help"]),
+            "bioimageio --help": lambda: whole_process([BIOIMAGEIO, "--help"]),
+            "scopezoo --help": lambda: whole_process([SCOPEZOO, "--help"]),
         }
         print_table("--help", interleaved(sides, ROUNDS), "bioimageio --help")
 

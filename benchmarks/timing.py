@@ -1,14 +1,20 @@
-"""Runs both sides of a comparison in turn, and prints medians and ratios."""
+"""Runs both sides of a comparison in turn, and prints medians and ratios.
+
+Wall time is what a person waits for; CPU time says the same of one thread on a machine that others
+use too, and much less noisily.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 SCOPEZOO = str(Path(sys.executable).with_name("scopezoo"))
@@ -16,26 +22,45 @@ DATA = Path(os.environ.get("SCOPEZOO_DATA", Path(__file__).parents[2] / "shared"
 MODEL = DATA / "bmz_nuclei_broad_dynamic"
 
 
-def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each side, one after the other, `rounds` times over."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+@dataclass(frozen=True)
+class Spent:
+    """Seconds of one run."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def interleaved(sides: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[str, list[Spent]]:
+    """What each side spends, one after the other, `rounds` times over."""
+    spent: dict[str, list[Spent]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
-            seconds[name].append(run())
-    return seconds
+            spent[name].append(run())
+    return spent
 
 
-def wall_s(command: Sequence[str], cpus: Sequence[int] | None = None) -> float:
-    """Wall time of a whole process that may use these CPUs."""
+def whole_process(command: Sequence[str], cpus: Sequence[int] | None = None) -> Spent:
+    """A process from start to end, on these CPUs alone."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     _run(command, cpus)
-    return time.perf_counter() - started
+    wall_s = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+    return Spent(wall_s, user + system)
 
 
-def told_s(script: str, arguments: Sequence[object], cpus: Sequence[int] | None = None) -> float:
-    """Seconds that a Python script prints as its last line: a peer's call alone."""
+def told(script: str, arguments: Sequence[object], cpus: Sequence[int] | None = None) -> Spent:
+    """What a Python script prints as its last line, [wall, CPU]: a peer's call alone."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return float(json.loads(_run(command, cpus).splitlines()[-1]))
+    return Spent(*json.loads(_run(command, cpus).splitlines()[-1]))
+
+
+def call(function: Callable[[], object]) -> Spent:
+    """One call in this process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    function()
+    return Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def _run(command: Sequence[str], cpus: Sequence[int] | None) -> str:
@@ -57,12 +82,19 @@ def _run(command: Sequence[str], cpus: Sequence[int] | None) -> str:
     return done.stdout
 
 
-def print_table(title: str, seconds: Mapping[str, list[float]], baseline: str) -> None:
-    """Medians, ranges, and how many times faster than the baseline each side is."""
-    reference = statistics.median(seconds[baseline])
-    print(f"\n{title}\n\n| | median s | min–max s | {baseline} ÷ this |\n|---|---|---|---|")
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        spread = f"{min(values):.2f}–{max(values):.2f}"
-        print(f"| {name} | {median:.2f} | {spread} | {reference / median:.2f} |")
+def print_table(title: str, spent: Mapping[str, list[Spent]], baseline: str) -> None:
+    """Medians, and how many times the baseline takes as long as each side."""
+
+    def medians(name: str) -> tuple[float, float]:
+        runs = spent[name]
+        wall_s = statistics.median(run.wall_s for run in runs)
+        return wall_s, statistics.median(run.cpu_s for run in runs)
+
+    reference = medians(baseline)
+    print(f"\n{title}; {len(spent[baseline])} runs each, in turn; medians\n")
+    print(f"| | wall s | CPU s | {baseline} ÷ this, wall | CPU |\n|---|---|---|---|---|")
+    for name in spent:
+        wall_s, cpu_s = medians(name)
+        ratios = f"{reference[0] / wall_s:.2f} | {reference[1] / cpu_s:.2f}"
+        print(f"| {name} | {wall_s:.3g} | {cpu_s:.3g} | {ratios} |")
     sys.stdout.flush()

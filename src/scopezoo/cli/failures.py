@@ -37,7 +37,7 @@ def run_guarded(work: Callable[[], Any]) -> int:
     try:
         status = work()
     except typer.Exit as leaving:
-        return _stopped() if leaving.exit_code == _INTERRUPTED else leaving.exit_code
+        status = leaving.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _stopped()
     except BrokenPipeError:
@@ -48,6 +48,8 @@ def run_guarded(work: Callable[[], Any]) -> int:
             return 2
         say(failure_line(error))
         return error.exit_status if isinstance(error, ScopezooError) else 1
+    if status == _INTERRUPTED:
+        return _stopped()
     return status if isinstance(status, int) else 0
 
 

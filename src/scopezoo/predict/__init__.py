@@ -1,1 +1,25 @@
-"""Runs a model on an image: plans tiles, reads, runs, writes."""
+"""Runs a model on an image: plans tiles, reads, runs, writes.
+
+    from scopezoo.predict import Engine, Extras, predict
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scopezoo.predict.engine import Engine
+    from scopezoo.predict.naming import Extras
+    from scopezoo.predict.prediction import Result, predict
+
+__all__ = ["Engine", "Extras", "Result", "predict"]
+
+_PLACES = {"Engine": "engine", "Extras": "naming", "Result": "prediction", "predict": "prediction"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are asked for: a validation needs only parts of them."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
