@@ -48,15 +48,16 @@ def compare(actual: NDArray[Any], expected: NDArray[Any], tolerance: Tolerance) 
     if actual.shape != expected.shape:
         return Agreement(problem=f"the shape is {actual.shape}, expected {expected.shape}")
     a, b = actual.astype(np.float64), expected.astype(np.float64)
-    if not np.isfinite(a[np.isfinite(b)]).all():
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    if not np.isfinite(a[~same]).all():
         return Agreement(problem="there are values that are not finite (NaN or infinite)")
     with np.errstate(invalid="ignore"):
-        difference = np.where(a == b, 0.0, np.abs(a - b))
-    difference = np.where(np.isnan(a) & np.isnan(b), 0.0, difference)
-    mismatched = ~(difference <= tolerance.absolute + tolerance.relative * np.abs(b))
+        difference = np.where(same, 0.0, np.abs(a - b))
+        relative = np.where(same, 0.0, difference / (np.abs(b) + 1e-6))
+        mismatched = ~same & ~(difference <= tolerance.absolute + tolerance.relative * np.abs(b))
     return Agreement(
         max_abs=float(difference.max(initial=0)),
-        max_rel=float((difference / (np.abs(b) + 1e-6)).max(initial=0)),
+        max_rel=float(relative.max(initial=0)),
         mismatched_ppm=float(mismatched.mean() * 1e6) if a.size else 0.0,
     )
 

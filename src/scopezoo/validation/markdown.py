@@ -77,7 +77,7 @@ def _figure(value: object) -> str:
 
 def _cell(text: str) -> str:
     """Text of a stranger as a table cell: one line, and nothing in it that Markdown acts on."""
-    line = " ".join(text.split())
+    line = " ".join(text.encode("utf-8", errors="replace").decode("utf-8").split())
     if len(line) > _MAX_CELL:
         line = line[: _MAX_CELL - 1] + "…"
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -77,7 +77,8 @@ def _node_problems(nodes: Any, own: set[str], depth: int) -> Iterator[str]:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield from _tensor_problems(attribute.t)
-            for tensor in attribute.tensors:
+            sparse = [*attribute.sparse_tensors, attribute.sparse_tensor]
+            for tensor in [*attribute.tensors, *(entry.values for entry in sparse)]:
                 yield from _tensor_problems(tensor)
             for graph in [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]:
                 yield from _graph_problems(graph, own, depth + 1)
