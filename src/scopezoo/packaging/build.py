@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from scopezoo.errors import UsageError
 from scopezoo.packaging.archive import (
     RDF,
     refresh_folder,
@@ -38,7 +39,7 @@ from scopezoo.packaging.kept import (
 )
 from scopezoo.packaging.measure import measure, measure_halo, run_model
 from scopezoo.packaging.metadata import Metadata, OutputMetadata
-from scopezoo.packaging.origin import Origin, read_origin, source_file
+from scopezoo.packaging.origin import METADATA, Origin, read_origin, source_file
 from scopezoo.packaging.tensors import input_entries, output_entries, with_halo
 from scopezoo.packaging.test_images import credit
 from scopezoo.packaging.test_tensors import (
@@ -74,30 +75,24 @@ def package(source: Path, output: Path, *, measured: Path | None = None) -> Pack
 
     `source` is `recipe.yaml` (with `weights.pt` beside it), `package.yaml` (with an ONNX file), or
     a folder with one of them. `output` is a .zip, or else a folder, which is made; an older package
-    there is replaced once the new one is complete. `measured` is where figures are kept,
-    `measured.json` beside the source by default: what is there for these weights is not measured
-    again, and with it the same inputs give the same bytes.
+    there is replaced once the new one is complete. The folder of a recipe as `output` becomes a
+    package in place: what else is in it stays, and TorchScript is left to the zip.
+
+    `measured` is where figures are kept, `measured.json` beside the source by default: what is
+    there for these weights is not measured again, and with it the same inputs give the same bytes.
 
     Raises FileError for missing or wrong files and metadata, PackageError for weights that cannot
     be packaged, UsageError where `output` is a folder of something else.
     """
-    build = _Build.start(source, measured, torchscript=True)
+    path = source_file(source)
+    in_place = output.resolve() == path.parent.resolve()
+    if in_place and path.name == METADATA:
+        raise UsageError(f"{output} is the source itself; give another folder or a .zip")
+    write = refresh_folder if in_place else write_zip if output.suffix == ".zip" else write_folder
+    build = _Build.start(path, measured, torchscript=not in_place)
     files = build.files()
-    write = write_zip if output.suffix == ".zip" else write_folder
     write(files, output)
     return build.report(output, files)
-
-
-def write_collection_folder(source: Path, *, measured: Path | None = None) -> PackagingReport:
-    """Make the folder of a recipe a package in itself, in place; TorchScript is left to the zip.
-
-    Files that do not belong to the package stay. Raises what `package` raises.
-    """
-    build = _Build.start(source, measured, torchscript=False)
-    files = build.files()
-    folder = source_file(source).parent
-    refresh_folder(files, folder)
-    return build.report(folder, files)
 
 
 @dataclass
