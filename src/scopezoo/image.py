@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -105,3 +105,18 @@ def check_axes(axes: str, ndim: int) -> None:
         )
     if len(axes) != ndim:
         raise UsageError(f"axes {axes!r} name {len(axes)} axes, the image has {ndim}")
+
+
+def arranged(
+    pixels: NDArray[Any], axes: Sequence[str | None], wanted: Sequence[str | None]
+) -> NDArray[Any]:
+    """Pixels with the axes `axes` as a view with the axes `wanted`.
+
+    Axes that only one of the two has must have, or get, length 1; None is such an axis.
+    """
+    kept = [axis for axis in axes if axis is not None and axis in wanted]
+    squeezed = pixels.squeeze(tuple(i for i, axis in enumerate(axes) if axis not in kept))
+    order = [kept.index(axis) for axis in wanted if axis in kept]
+    return np.expand_dims(
+        squeezed.transpose(order), tuple(i for i, axis in enumerate(wanted) if axis not in kept)
+    )

@@ -130,7 +130,7 @@ def test_halo_is_measured(foreign: Packaged) -> None:
     ],
 )
 def test_sizes_follow_from_the_network(
-    tmp_path: Path
+    tmp_path: Path,
     network: dict[str, int],
     shape: tuple[int, ...],
 ) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.image import AXES, Image, LazyArray
+from scopezoo.image import AXES, Image, LazyArray, arranged
 from scopezoo.predict.geometry import Follows
 from scopezoo.predict.sources import Region, axis_letter
 from scopezoo.store.tensors import Tensor
@@ -109,16 +109,7 @@ class Destination:
         parts = {x: part for x, part in zip(self._letters, region, strict=True) if x in set(axes)}
         parts |= {x: slice(index, index + 1) for x, index in position.items()}
         target = tuple(parts.get(axis, slice(0, 1)) for axis in axes)
-        self.pixels[target] = self._arranged(block, axes)
-
-    def _arranged(self, block: NDArray[Any], axes: str) -> NDArray[Any]:
-        kept = [x for x in self._letters if x is not None and x in axes]
-        block = block.squeeze(
-            axis=tuple(i for i, x in enumerate(self._letters) if x is None or x not in axes)
-        )
-        order = [x for x in axes if x in kept]
-        block = block.transpose([kept.index(x) for x in order])
-        return np.expand_dims(block, tuple(i for i, x in enumerate(axes) if x not in kept))
+        self.pixels[target] = arranged(block, self._letters, axes)
 
     def _layout(self, dtype: np.dtype[Any], whole_shape: Sequence[int]) -> Layout:
         sizes = dict(zip(self._letters, whole_shape, strict=True))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import IncompatibleImageError, UsageError
-from scopezoo.image import AXES, Image
+from scopezoo.image import AXES, Image, arranged
 from scopezoo.predict.tiles import reflected
 from scopezoo.store.tensors import Axis, FixedSize, Tensor
 
@@ -141,6 +141,11 @@ def _check_same_size(first: Image, images: Mapping[str, Image]) -> None:
                 )
 
 
+def _along(axis: int, part: slice) -> tuple[slice, ...]:
+    """`part` of an axis, and all of those before it."""
+    return (*(slice(None),) * axis, part)
+
+
 def _image_source(
     image: Image, tensor: Tensor, channels: list[int], position: Mapping[str, int]
 ) -> Source:
@@ -149,32 +154,17 @@ def _image_source(
         1 if letter is None else len(channels) if letter == "C" else image.size(letter)
         for letter in letters
     )
-    present = [letter for letter in image.axes if letter in letters or letter == "C"]
-    contiguous = channels == list(range(channels[0], channels[-1] + 1))
+    span = slice(min(channels), max(channels) + 1)
+    picks = [channel - span.start for channel in channels]
 
     def read(region: Region) -> NDArray[Any]:
-        wanted = {letter: part for letter, part in zip(letters, region, strict=True) if letter}
-        span = slice(channels[0], channels[-1] + 1) if contiguous else slice(None)
         slices = {letter: slice(index, index + 1) for letter, index in position.items()}
-        slices |= {letter: part for letter, part in wanted.items() if letter != "C"}
-        pixels = image.read(**slices, C=span)
-        dropped = tuple(i for i, letter in enumerate(image.axes) if letter not in present)
-        pixels = pixels.squeeze(axis=dropped)
-        if "C" in present:
-            if not contiguous:
-                pixels = pixels.take(channels, axis=present.index("C"))
-            if "C" not in letters:
-                pixels = pixels.squeeze(axis=present.index("C"))
-        order = [letter for letter in letters if letter in present]
-        kept = [letter for letter in present if letter in letters]
-        pixels = pixels.transpose([kept.index(letter) for letter in order])
-        missing = tuple(i for i, letter in enumerate(letters) if letter not in present)
-        pixels = np.expand_dims(pixels, missing)
-        if "C" in wanted:
-            pixels = pixels[
-                tuple(p if x == "C" else slice(None) for x, p in zip(letters, region, strict=True))
-            ]
-        return pixels
+        slices |= {x: part for x, part in zip(letters, region, strict=True) if x}
+        pixels = image.read(**{**slices, "C": span})
+        if picks != list(range(len(picks))):
+            pixels = pixels.take(picks, axis=image.axes.index("C"))
+        pixels = arranged(pixels, image.axes, letters)
+        return pixels if "C" not in letters else pixels[_along(letters.index("C"), slices["C"])]
 
     return Source(shape, image.dtype, read)
 
