@@ -37,7 +37,9 @@ def select_objects(
 
     `tiles` holds each candidate of the sample once, however it is cut up; a CandidateFolder keeps
     only one tile in memory. The result does not depend on the cut, and is that of stardist, with
-    equal probabilities in the order that a stable sort gives there. `progress` is told the number
+    equal probabilities in the order that a stable sort gives there. (In 3D, stardist's cheap first
+    tests look through the mean aspect ratio of what it is given, so that an overlap within voxel
+    error of the threshold may be judged differently in another cut.) `progress` is told the number
     of tiles decided so far. Raises MissingDependencyError without `stardist`.
     """
     require_stardist()
