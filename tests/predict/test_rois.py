@@ -126,28 +126,34 @@ def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 MACRO = """
-newImage("grid", "8-bit black", {width}, {height}, 1);
+newImage("image", "8-bit composite-mode", {shape});
 roiManager("open", "{rois}");
 text = "";
 for (i = 0; i < roiManager("count"); i++) {{
   roiManager("select", i);
-  text = text + Roi.getName + "," + getValue("Area raw") + "\\n";
+  Stack.getPosition(channel, slice, frame);
+  text = text + Roi.getName + "," + getValue("Area raw") + "," + slice + "," + frame + "\\n";
 }}
-File.saveString(text, "{areas}");
+File.saveString(text, "{report}");
 """
 
 
-def areas_in_imagej(rois: Path, shape: tuple[int, int]) -> dict[str, float]:
-    """Area in pixels by name, as ImageJ measures it."""
+def in_imagej(rois: Path, shape: tuple[int, int, int, int, int]) -> dict[str, list[float]]:
+    """Area in pixels, plane and frame by name, as ImageJ says over an image of (X, Y, C, Z, T)."""
     if not shutil.which("xvfb-run") or not shutil.which("java") or not IMAGEJ.exists():
         pytest.skip(f"needs ImageJ: xvfb-run, java and {IMAGEJ}")
-    areas = rois.with_suffix(".csv")
-    macro = rois.with_suffix(".ijm")
-    macro.write_text(MACRO.format(width=shape[1], height=shape[0], rois=rois, areas=areas))
+    report, macro = rois.with_suffix(".csv"), rois.with_suffix(".ijm")
+    sizes = ", ".join(str(size) for size in shape)
+    macro.write_text(MACRO.format(shape=sizes, rois=rois, report=report))
     java = ["java", "-cp", str(IMAGEJ), "ij.ImageJ", "-batch", str(macro)]
     subprocess.run(["xvfb-run", "-a", *java], check=True, timeout=120, capture_output=True)
-    rows = (line.split(",") for line in areas.read_text().splitlines())
-    return {name: float(area) for name, area in rows}
+    rows = (line.split(",") for line in report.read_text().splitlines())
+    return {name: [float(value) for value in values] for name, *values in rows}
+
+
+def areas_in_imagej(rois: Path, shape: tuple[int, ...]) -> dict[str, float]:
+    found = in_imagej(rois, (shape[1], shape[0], 1, 1, 1))
+    return {name: values[0] for name, values in found.items()}
 
 
 def pixel_counts(labels: NDArray[np.uint16]) -> dict[str, float]:
@@ -162,6 +168,23 @@ def test_imagej_measures_the_same_areas(tmp_path: Path) -> None:
     kinds = {roi.roitype for roi in read(path).values()}
     assert kinds == {ROI_TYPE.TRACED, ROI_TYPE.RECT}
     assert areas_in_imagej(path, labels.shape) == pixel_counts(labels)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("axes", ["TZYX", "ZYX", "TYX"])
+def test_imagej_goes_to_the_plane_of_an_object(tmp_path: Path, axes: str, channels: int) -> None:
+    stack = np.zeros((3, 4, 16, 16), np.uint8)
+    stack[2, 1, 2:5, 2:6] = 7
+    stack[0, 3, 8:9, 2:6] = 9
+    stack = {"TZYX": stack, "ZYX": stack.max(axis=0), "TYX": stack.max(axis=1)}[axes]
+    image = Image(stack, axes)
+    write_rois(image, tmp_path / "rois.zip")
+    shape = (16, 16, channels, image.size("Z"), image.size("T"))
+    planes = {"00007": (12, 2, 3), "00009": (4, 4, 1)}
+    assert in_imagej(tmp_path / "rois.zip", shape) == {
+        name: [area, z if "Z" in axes else 1, t if "T" in axes else 1]
+        for name, (area, z, t) in planes.items()
+    }
 
 
 @pytest.mark.parametrize("width", [50_000, 70_000])

@@ -198,6 +198,32 @@ def test_channels_without_names_of_their_own_are_numbered(tmp_path: Path) -> Non
         assert "intensity_mean_1" in read(tmp_path / "table.csv")[0]
 
 
+class Watched:
+    """An array that remembers the most pixels that were read from it at once."""
+
+    def __init__(self, pixels: NDArray[np.generic]) -> None:
+        self.pixels, self.shape, self.dtype, self.most = pixels, pixels.shape, pixels.dtype, 0
+
+    def __getitem__(self, index: tuple[slice, ...]) -> NDArray[np.generic]:
+        part = self.pixels[index]
+        self.most = max(self.most, part.size)
+        return part
+
+
+def test_what_is_read_is_bounded_by_the_window(tmp_path: Path) -> None:
+    labels = np.zeros((2000, 1000), np.uint16)
+    for number in range(1, 501):
+        y, x = number // 25 * 90, number % 25 * 40
+        labels[y : y + 30, x : x + 20] = number
+    watched, pixels = Watched(labels), Watched(labels)
+    found = write_table(
+        Image(watched, "YX"), Image(pixels, "YX"), tmp_path / "table.csv", window_px=50_000
+    )
+    assert found == 500
+    assert 0 < watched.most <= 50_000
+    assert 0 < pixels.most <= 50_000
+
+
 def test_no_objects_give_the_header_alone(tmp_path: Path) -> None:
     labels = Image(np.zeros((5, 5), np.uint16), "YX")
     assert write_table(labels, labels, tmp_path / "table.csv") == 0

@@ -140,7 +140,7 @@ def _find_boxes(
 
 
 def _boxes_in(pixels: NDArray[Any]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    from scipy.ndimage import find_objects  # type: ignore[import-untyped]  # scipy has no types
+    from scipy.ndimage import find_objects
 
     # find_objects takes memory for each number up to the largest, and labels may be sparse.
     labels = np.unique(pixels)

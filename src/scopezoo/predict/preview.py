@@ -116,13 +116,12 @@ def _averaged(image: Image, channel: int, shrink: int) -> NDArray[np.float32]:
 
 
 def _block_means(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
-    if size == 1:
-        return pixels.astype(np.float32)
-    starts = [np.arange(0, length, size) for length in pixels.shape]
-    counts = [np.diff(np.append(at, n)) for at, n in zip(starts, pixels.shape, strict=True)]
-    sums: NDArray[Any] = np.add.reduceat(pixels, starts[0], axis=0, dtype=np.float32)
-    sums = np.add.reduceat(sums, starts[1], axis=1)
-    means: NDArray[np.float32] = sums / np.multiply.outer(*counts).astype(np.float32)
+    means: NDArray[np.float32] = pixels.astype(np.float32)
+    for axis, length in enumerate(pixels.shape):
+        starts = np.arange(0, length, size)
+        counts = np.diff(np.append(starts, length)).astype(np.float32)
+        means = np.add.reduceat(means, starts, axis=axis)
+        means /= counts[:, None] if axis == 0 else counts
     return means
 
 

@@ -88,7 +88,7 @@ class _Taps:
         return cls(int(columns.min()), int(columns.max()) + 1, columns, weights)
 
     def apply(self, pixels: NDArray[Any], axis: int) -> NDArray[Any]:
-        from scipy.sparse import csr_array  # type: ignore[import-untyped]  # scipy has no types
+        from scipy.sparse import csr_array
 
         rows = np.repeat(np.arange(len(self.columns)), self.columns.shape[1])
         columns = (self.columns - self.start).ravel()

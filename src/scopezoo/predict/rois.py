@@ -99,7 +99,7 @@ def _walk(below: list[int]) -> list[list[int]]:
 
 def _trace(window: Window) -> list[tuple[int, list[NDArray[np.int64]]]]:
     """Labels and outlines, in pixels of the frame, of the objects of a window."""
-    from scipy.ndimage import find_objects  # type: ignore[import-untyped]  # scipy has no types
+    from scipy.ndimage import find_objects
 
     found = []
     for index, box in enumerate(find_objects(window.numbers)):
