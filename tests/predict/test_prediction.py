@@ -232,6 +232,24 @@ def test_rescale_runs_at_the_pixel_size_of_the_model(tmp_path: Path) -> None:
         predict(model, smooth, rescale=True)
 
 
+def test_rescaled_labels_are_drawn_on_the_grid_of_the_image(tmp_path: Path) -> None:
+    pytest.importorskip("stardist")
+    rdf = small.label_model()
+    for axis in (*rdf["inputs"][0]["axes"][2:], *rdf["outputs"][0]["axes"][1:3]):
+        axis |= {"scale": 0.5, "unit": "micrometer"}
+    model = small.write_package(tmp_path / "model", rdf, small.stardist_network())
+    coarse = (3 * np.random.default_rng(0).normal(size=(60, 70))).astype(np.float32)
+    fine = Image(np.kron(coarse, np.ones((2, 2), np.float32)), "YX", {"Y": 0.25, "X": 0.25})
+    labels = predict(model, fine, tmp_path / "out.ome.zarr", rescale=True).images["out"]
+    assert labels.shape == fine.shape
+    found = labels.read()
+    expected = predict(model, Image(coarse, "YX", {"Y": 0.5, "X": 0.5})).images["out"].read()
+    np.testing.assert_array_equal(np.unique(found), np.arange(found.max() + 1))
+    assert abs(int(found.max()) - int(expected.max())) <= 0.1 * expected.max()
+    overlap = (found[::2, ::2] > 0) == (expected > 0)
+    assert overlap.mean() > 0.9
+
+
 @pytest.mark.parametrize("content", [b"", b"II*\0", b"not an image", b"\x89PNG\r\n\x1a\n"])
 def test_broken_images_are_one_clear_error(
     plane_model: Path, tmp_path: Path, content: bytes

@@ -1,6 +1,6 @@
 """Runs a model on an image: plans tiles, reads, runs, writes.
 
-    from scopezoo.predict import Engine, Extras, predict
+from scopezoo.predict import Engine, Extras, predict
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import UsageError
-from scopezoo.image import Image
+from scopezoo.image import Image, arranged
 
 WINDOW_PX = 1 << 22
 """Pixels that are looked at together unless said otherwise: 16 MiB of uint32 labels."""
@@ -83,12 +83,7 @@ def read_as(image: Image, axes: str, region: dict[str, slice]) -> NDArray[Any]:
 
     An axis that the image lacks has length 1; one that `axes` lacks must have length 1 there.
     """
-    pixels = image.read(**region)
-    dropped = tuple(i for i, axis in enumerate(image.axes) if axis not in axes)
-    pixels = pixels.squeeze(dropped)
-    kept = [axis for axis in image.axes if axis in axes]
-    pixels = pixels.transpose([kept.index(axis) for axis in axes if axis in kept])
-    return np.expand_dims(pixels, tuple(i for i, axis in enumerate(axes) if axis not in kept))
+    return arranged(image.read(**region), image.axes, axes)
 
 
 def object_windows(frame: Frame, window_px: int = WINDOW_PX) -> Iterator[Window]:

@@ -172,22 +172,28 @@ class _Prediction:
         return _finished(names, self.warnings)
 
     def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
-        """Run all samples into `store`; gives "labels" or "image" by output id."""
-        if not self.rescaled:
-            return self._run_samples(work, store)
-        ids = [tensor.id for tensor in self.engine.description.outputs]
-        scratch = FileStore(work.folder, {name: f"{name}.scaled.npy" for name in ids})
-        outputs = self._run_samples(work, scratch)
-        for name, kind in outputs.items():
-            back_on_grid(name, scratch.image(name), kind, self.original, store)
-            work.discard(f"{name}.scaled.npy")
-        return outputs
+        """Run all samples into `store`; gives "labels" or "image" by output id.
 
-    def _run_samples(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
-        first = self.engine.description.inputs[0]
-        channels = picked_names(self.original, first, self.channel)
-        places = image_places(self.engine, self.image, channels, store)
-        stages = Stages(self.engine, self.plan, work, places)
+        At the model's scale, images come back by interpolation; labels are drawn on the image's
+        own grid.
+        """
+        outputs = self.engine.description.outputs
+        channels = picked_names(self.original, self.engine.description.inputs[0], self.channel)
+        kinds = {tensor.id: output_kind(tensor) for tensor in outputs}
+        if not self.rescaled:
+            places = image_places(self.engine, self.image, channels, store)
+            self._run_samples(Stages(self.engine, self.plan, work, places), work)
+            return kinds
+        scratch = FileStore(work.folder, {tensor.id: f"{tensor.id}.npy" for tensor in outputs})
+        grid = (self.original, store)
+        places = image_places(self.engine, self.image, channels, scratch, labels_on=grid)
+        sizes = [self.original.size(axis.id.upper()) for axis in self.engine.geometry.axes]
+        self._run_samples(Stages(self.engine, self.plan, work, places, sizes), work)
+        for name in (name for name, kind in kinds.items() if kind == "image"):
+            back_on_grid(name, scratch.image(name), self.original, store)
+        return kinds
+
+    def _run_samples(self, stages: Stages, work: WorkFolder) -> None:
         total = len(self.plan) * len(self.samples)
         done = 0
 
@@ -201,7 +207,6 @@ class _Prediction:
             done += len(finished - {COMPLETE})
             stages.run(number, sample, finished, on_tile)
         stages.finish()
-        return {tensor.id: output_kind(tensor) for tensor in self.engine.description.outputs}
 
     def _record(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from itertools import product
 from scopezoo.errors import UsageError
 from scopezoo.formats.units import to_micrometres
 from scopezoo.image import Image
-from scopezoo.predict.destination import Kind, Layout
+from scopezoo.predict.destination import Layout
 from scopezoo.predict.rescale import resized_image
 from scopezoo.predict.sources import axis_letter
 from scopezoo.predict.stores import Store
@@ -66,10 +66,10 @@ def at_model_scale(image: Image, tensor: Tensor) -> Image:
     return resized_image(image, sizes)
 
 
-def back_on_grid(name: str, found: Image, kind: Kind, grid: Image, store: Store) -> None:
-    """Write a result at the model's scale into `store` on the grid of the image `grid`."""
+def back_on_grid(name: str, found: Image, grid: Image, store: Store) -> None:
+    """Write a restored image at the model's scale into `store` on the grid of the image `grid`."""
     sizes = {axis: grid.size(axis) for axis in "ZYX" if axis in found.axes}
-    resized = resized_image(found, sizes, 0 if kind == "labels" else 1)
+    resized = resized_image(found, sizes)
     layout = Layout(
         shape=resized.shape,
         dtype=resized.dtype,
@@ -77,7 +77,7 @@ def back_on_grid(name: str, found: Image, kind: Kind, grid: Image, store: Store)
         pixel_size_um=grid.pixel_size_um,
         frame_interval_s=found.frame_interval_s,
         channel_names=found.channel_names,
-        kind=kind,
+        kind="image",
     )
     pixels = store.create(name, layout)
     for region in _blocks(resized):

@@ -46,7 +46,8 @@ class Stages:
     """The output stages of a prediction, sample after sample, to `places` by output id.
 
     Raw outputs and candidates that must wait for the whole lie in the work folder. Labels are
-    written without the channel axis of their tensor, see `written_tensor`.
+    written without the channel axis of their tensor, see `written_tensor`, and drawn on a grid of
+    `label_sizes` pixels, by default that of the network's input.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Stages:
         plan: TilePlan,
         work: WorkFolder,
         places: Mapping[str, OutputPlace],
+        label_sizes: Sequence[int] | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
         self._work = work
         self._places = places
+        self._label_sizes = label_sizes
         self._samples: list[tuple[int, Sample]] = []
         self._decoded = {
             tensor.id: decoding_parameters(tensor)
@@ -131,8 +134,11 @@ class Stages:
         first = self._engine.description.inputs[0]
         found = []
         for number, sample in self._samples:
-            sizes = self._engine.sizes(sample.sources[first.id].shape)
+            seen = self._engine.sizes(sample.sources[first.id].shape)
+            sizes = list(self._label_sizes or seen)
             objects = select_objects(self._candidates(tensor, number), parameters)
+            if sizes != seen:
+                objects = objects.scaled([s / n for s, n in zip(sizes, seen, strict=True)])
             found.append((sample, sizes, objects.visible(sizes)))
         total = sum(len(objects) for _, _, objects in found)
         dtype = np.dtype(np.uint16 if total <= 65535 else np.uint32)
@@ -165,25 +171,31 @@ def written_tensor(tensor: Tensor) -> Tensor:
 
 
 def image_places(
-    engine: Engine, image: Image, channels: Sequence[str], store: Store
+    engine: Engine,
+    image: Image,
+    channels: Sequence[str],
+    store: Store,
+    labels_on: tuple[Image, Store] | None = None,
 ) -> dict[str, Destination]:
     """An image of `store` for each output, on the grid of `image`.
 
-    `channels` are the names of the channels that the model sees.
+    `channels` are the names of the channels that the model sees. Labels go to the grid and store
+    `labels_on` where that is given.
     """
     places = {}
     for tensor in engine.description.outputs:
         written = written_tensor(tensor)
         is_labels = written is not tensor
         follows = [None] * len(written.axes) if is_labels else engine.geometry.outputs[tensor.id]
+        grid, own = labels_on if is_labels and labels_on else (image, store)
         places[tensor.id] = Destination(
             written,
             follows,
-            image,
+            grid,
             () if is_labels else channels,
             output_kind(tensor),
-            partial(store.create, tensor.id),
-            store.started(tensor.id),
+            partial(own.create, tensor.id),
+            own.started(tensor.id),
         )
     return places
 

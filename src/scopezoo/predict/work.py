@@ -66,10 +66,6 @@ class WorkFolder:
         with (self.folder / LOG).open("a") as log:
             log.write(f"{sample} {tile}\n")
 
-    def discard(self, name: str) -> None:
-        """Remove a file that is not needed any more."""
-        self.path(name).unlink(missing_ok=True)
-
     def publish(self, names: Sequence[str]) -> list[Path]:
         """Move the named results, those that are there, beside the folder; remove the folder."""
         finals = []

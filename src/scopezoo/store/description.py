@@ -7,6 +7,7 @@ Specification: bioimage.io, model description 0.5.12 and 0.4.10.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from scopezoo.store.fields import file_reference, number, required, text_or_none
 from scopezoo.store.format_04 import parse_tensors_04
 from scopezoo.store.format_05 import parse_tensors_05
 from scopezoo.store.tensors import Axis, ReferenceSize, Tensor, Weights
+
+TENSOR_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ -]{0,63}")
+"""Ids become parts of file names."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,9 @@ def _check(description: Description) -> None:
     ids = [tensor.id for tensor in tensors]
     if len(set(ids)) != len(ids):
         raise PackageError(f"tensor ids occur twice: {', '.join(ids)}")
+    for name in ids:
+        if not TENSOR_ID.fullmatch(name):
+            raise PackageError(f"tensor id {name!r}: expected up to 64 letters, digits, _ and -")
     for tensor in tensors:
         if len(set(tensor.axis_ids)) != len(tensor.axis_ids):
             raise PackageError(f"{tensor.id}: axis ids occur twice: {', '.join(tensor.axis_ids)}")
