@@ -18,6 +18,12 @@ _HINTS = {
     "pictures": "save it as PNG, of a size that a page can show",
     "documents": "write plain Markdown",
 }
+_GOOD = {
+    "onnx": "ONNX's own operators only, and nothing outside the file",
+    "tensors": "plain numbers, of the shape that is stored",
+    "pictures": "pictures that a page can show",
+    "documents": "plain Markdown",
+}
 
 
 def hash_check(needed: Sequence[Reference], contents: Mapping[str, bytes]) -> Check:
@@ -50,8 +56,7 @@ def content_checks(needed: Sequence[Reference], contents: Mapping[str, bytes]) -
             for reference in own
             for problem in _problems(kind, reference, contents[reference.name])
         ]
-        good = f"{len(own)} {kind if len(own) > 1 else kind.removesuffix('s')}, as stated"
-        yield judged(LEVEL, kind, problems, good, hint, files=len(own))
+        yield judged(LEVEL, kind, problems, _GOOD[kind], hint, files=len(own))
 
 
 def _kind(reference: Reference) -> str | None:

@@ -89,7 +89,7 @@ def _processing(subject: Subject) -> Iterator[Finding]:
 def _step_problem(step: Mapping[str, Any]) -> str | None:
     name, arguments = step.get("id"), step.get("kwargs") or {}
     if name not in _STEPS:
-        return "is not read"
+        return "is not among the steps that its reader is known to run"
     if name == "clip" and {"min_percentile", "max_percentile"} & set(arguments):
         return "with percentiles is not read"
     lists = [arguments.get("mean"), arguments.get("std")]

@@ -63,5 +63,5 @@ def _plain(value: Any) -> Any:
 
 
 def _line(location: Sequence[Any], message: str) -> str:
-    place = ".".join(str(part) for part in location)
+    place = ".".join(str(part) for part in location) or "the description"
     return f"{place}: {' '.join(message.split())[:300]}"

@@ -11,14 +11,14 @@ from scopezoo.validation.report import Check, judged
 RECIPE_NAME = "recipe.yaml"
 
 
-def recipe_check(level: str, files: PackageFiles, description: Description | None) -> Check:
-    """Whether the recipe is one, and that of the package, if there is a package yet."""
-    problems = _problems(files, description)
+def recipe_check(level: str, files: PackageFiles, package: Description | None) -> Check:
+    """Whether the recipe is one, and that of the package, or without one yet, of the folder."""
+    problems = _problems(files, package)
     hint = "correct the recipe; scopezoo train RECIPE says the same"
     return judged(level, "recipe", problems, f"{RECIPE_NAME} can be trained from", hint)
 
 
-def _problems(files: PackageFiles, description: Description | None) -> list[str]:
+def _problems(files: PackageFiles, package: Description | None) -> list[str]:
     from pydantic import ValidationError
 
     from scopezoo.models.recipe import Recipe
@@ -30,9 +30,9 @@ def _problems(files: PackageFiles, description: Description | None) -> list[str]
     except ValidationError as error:
         return [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
     found: list[str] = []
-    folder = files.location.resolve().name
-    if recipe.id != folder:
-        found.append(f"id: {recipe.id!r}; expected the folder's name, {folder!r}")
-    if description is not None and description.version not in (None, recipe.version):
-        found.append(f"version: {recipe.version}; the package has {description.version}")
+    wanted = package.id if package is not None else files.location.resolve().name
+    if wanted not in (None, recipe.id):
+        found.append(f"id: {recipe.id!r}; expected {wanted!r}")
+    if package is not None and package.version not in (None, recipe.version):
+        found.append(f"version: {recipe.version}; the package has {package.version}")
     return found
