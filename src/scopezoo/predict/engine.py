@@ -6,13 +6,11 @@ its tiles' cores are handed to the outputs. The result is that of the whole imag
 
 from __future__ import annotations
 
-import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -210,13 +208,13 @@ class Engine:
         Axes of space may have any size. What is decoded into labels has a channel axis of one.
         """
         from scopezoo.predict.stages import ArrayPlace, Stages
-        from scopezoo.predict.work import WorkFolder
+        from scopezoo.predict.work import TemporaryWork
 
         sample = Sample({}, {name: array_source(array) for name, array in inputs.items()})
         plan = self.plan(inputs[self.description.inputs[0].id].shape)
         places = {tensor.id: ArrayPlace(tensor) for tensor in self.description.outputs}
-        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
-            stages = Stages(self, plan, WorkFolder(Path(folder)), places)
+        with TemporaryWork() as work:
+            stages = Stages(self, plan, work, places)
             stages.run(0, sample, (), lambda _: None)
             stages.finish()
         return {name: place.array for name, place in places.items()}

@@ -77,7 +77,7 @@ class WholeOutput:
     def __init__(self, finishing: Finishing, sink: Sink, scratch: Path, resumed: bool) -> None:
         self._finishing = finishing
         self._sink = sink
-        self._scratch = scratch
+        self.scratch = scratch
         self._resumed = resumed
         self._kept: NDArray[Any] | None = None
 
@@ -90,14 +90,14 @@ class WholeOutput:
         statistics: Statistics,  # noqa: ARG002 # come again with `finish`
     ) -> None:
         if self._kept is None and self._resumed:
-            self._kept = open_memmap(self._scratch, mode="r+")
+            self._kept = open_memmap(self.scratch, mode="r+")
         elif self._kept is None:
             shape = tuple(whole_shape)
-            self._kept = open_memmap(self._scratch, mode="w+", dtype=block.dtype, shape=shape)
+            self._kept = open_memmap(self.scratch, mode="w+", dtype=block.dtype, shape=shape)
         self._kept[region] = block
 
     def finish(self, statistics: Statistics) -> None:
-        kept = open_memmap(self._scratch, mode="r") if self._kept is None else self._kept
+        kept = open_memmap(self.scratch, mode="r") if self._kept is None else self._kept
         source = Source(kept.shape, kept.dtype, lambda region: np.asarray(kept[region]))
         self._finishing(source, statistics, self._sink)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ from scopezoo.predict.scale import at_model_scale, back_on_grid, scale_factors, 
 from scopezoo.predict.sources import Sample, given_images, picked_names, samples_of
 from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
-from scopezoo.predict.work import WorkFolder, disk_errors
+from scopezoo.predict.work import TemporaryWork, WorkFolder, disk_errors
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
@@ -139,8 +138,8 @@ class _Prediction:
     def in_memory(self) -> Result:
         """Run, with the results as arrays."""
         store = MemoryStore()
-        with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
-            names = list(self._run(WorkFolder(Path(folder)), store))
+        with TemporaryWork() as work:
+            names = list(self._run(work, store))
         images = {name: store.image(name) for name in names}
         return Result(images, self._record(), warnings=self.warnings)
 
@@ -155,7 +154,7 @@ class _Prediction:
             raise FileError(f"{existing[0]} exists; say --overwrite to replace it")
         work = WorkFolder.start(names.stem, _identity(record), resume)
         file_names = {name: path.name for name, path in names.images.items()}
-        store = FileStore(work.folder, file_names)
+        store = FileStore(work.path, file_names)
         try:
             with disk_errors(work.folder):
                 outputs = self._run(work, store)
@@ -184,7 +183,7 @@ class _Prediction:
             places = image_places(self.engine, self.image, channels, store)
             self._run_samples(Stages(self.engine, self.plan, work, places), work)
             return kinds
-        scratch = FileStore(work.folder, {tensor.id: f"{tensor.id}.npy" for tensor in outputs})
+        scratch = FileStore(work.path, {tensor.id: f"{tensor.id}.npy" for tensor in outputs})
         grid = (self.original, store)
         places = image_places(self.engine, self.image, channels, scratch, labels_on=grid)
         sizes = [self.original.size(axis.id.upper()) for axis in self.engine.geometry.axes]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.outputs import (
     CandidateOutput,
     DirectOutput,
+    Finishing,
     OutputStage,
     Sink,
     WholeOutput,
@@ -92,8 +92,9 @@ class Stages:
         }
         self._engine.run(sample, self._plan, stages, finished=finished, on_tile=stored)
         self._work.mark(number, COMPLETE)
-        for tensor in self._engine.description.outputs:
-            self._scratch(tensor, number).unlink(missing_ok=True)
+        for stage in stages.values():
+            if isinstance(stage, WholeOutput):
+                stage.scratch.unlink(missing_ok=True)
 
     def _stage(self, tensor: Tensor, number: int, sample: Sample, resumed: bool) -> OutputStage:
         description = self._engine.description
@@ -105,17 +106,20 @@ class Stages:
                 self._decoded[tensor.id],
                 self._candidates(tensor, number),
             )
-        scratch = self._scratch(tensor, number)
-        if has_step(tensor, CUSTOM):
-            finishing = finish_custom(self._engine.package, tensor)
-            return WholeOutput(finishing, sink, scratch, resumed)
-        chain = output_chain(description, tensor)
-        if any(measure.tensor == tensor.id for measure in chain.measures):
-            return WholeOutput(finish_chain(tensor, chain), sink, scratch, resumed)
-        return DirectOutput(chain, sink)
+        finishing = self._finishing(tensor)
+        if finishing is None:
+            return DirectOutput(output_chain(description, tensor), sink)
+        scratch = self._work.path(f"{tensor.id}.{number}.raw.npy")
+        return WholeOutput(finishing, sink, scratch, resumed)
 
-    def _scratch(self, tensor: Tensor, number: int) -> Path:
-        return self._work.path(f"{tensor.id}.{number}.raw.npy")
+    def _finishing(self, tensor: Tensor) -> Finishing | None:
+        """What the whole output is needed for, if anything."""
+        if has_step(tensor, CUSTOM):
+            return finish_custom(self._engine.package, tensor)
+        chain = output_chain(self._engine.description, tensor)
+        if any(measure.tensor == tensor.id for measure in chain.measures):
+            return finish_chain(tensor, chain)
+        return None
 
     def _candidates(self, tensor: Tensor, number: int) -> CandidateFolder:
         folder = self._work.path(f"{tensor.id}.{number}.candidates")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -50,13 +50,13 @@ class MemoryStore:
 
 
 class FileStore:
-    """Images as files of a work folder, by output id.
+    """Images as files of a work folder, whose `place` gives paths by name, by output id.
 
     What an earlier run of the same work folder made is gone on with: its layout lies beside it.
     """
 
-    def __init__(self, folder: Path, file_names: Mapping[str, str]) -> None:
-        self._folder = folder
+    def __init__(self, place: Callable[[str], Path], file_names: Mapping[str, str]) -> None:
+        self._place = place
         self._file_names = file_names
         self._writers: dict[str, ImageWriter] = {}
         self._layouts: dict[str, Layout] = {}
@@ -66,7 +66,7 @@ class FileStore:
         return Layout.from_json(note.read_text()) if note.exists() else None
 
     def create(self, name: str, layout: Layout) -> Pixels:
-        path = self._folder / self._file_names[name]
+        path = self._place(self._file_names[name])
         resumed = self._note(name).exists()
         if not resumed:
             _remove(path)
@@ -94,7 +94,7 @@ class FileStore:
             writer.close()
 
     def _note(self, name: str) -> Path:
-        return self._folder / f"{self._file_names[name]}.layout.json"
+        return self._place(f"{self._file_names[name]}.layout.json")
 
 
 def _remove(path: Path) -> None:

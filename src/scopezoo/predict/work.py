@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,31 @@ class WorkFolder:
         """After a failure: keep what `--resume` can go on from, else leave nothing behind."""
         if not (self.folder / LOG).exists():
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class TemporaryWork(WorkFolder):
+    """For a run whose result stays in memory: the folder is made when something must wait in it."""
+
+    def __init__(self) -> None:
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> TemporaryWork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def path(self, name: str) -> Path:
+        if self._temporary is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="scopezoo-")
+        return Path(self._temporary.name) / name
+
+    def finished(self, sample: int) -> set[int]:  # noqa: ARG002 # nothing was stored before
+        return set()
+
+    def mark(self, sample: int, tile: int) -> None:
+        """Nothing is noted: there is no going on."""
 
 
 @contextlib.contextmanager
