@@ -247,18 +247,18 @@ def _use(metadata: Metadata, description: Entry, name: str) -> str:
         )
     return f"""# How to use
 
-In a shell, with [scopezoo](https://pypi.org/project/scopezoo/):
+In a shell, with scopezoo:
 
 ```
 scopezoo predict {name} image.tif -o result.tif
 ```
 
-In ImageJ or Fiji: *Plugins > scopezoo > Predict…* and choose `{name}`. {deepimagej}
+The result opens in ImageJ, Fiji and napari. {deepimagej}
 
 In Python:
 
 ```python
-from scopezoo.predict.prediction import predict
+from scopezoo.predict import predict
 
 result = predict("{name}", "image.tif")
 pixels = result.images["{first}"].read()
