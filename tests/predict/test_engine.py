@@ -115,6 +115,58 @@ def test_unpadded_convolutions_still_cover_the_image(tmp_path: Path) -> None:
         np.testing.assert_allclose(result[0, 0], expected, atol=1e-5)
 
 
+def test_margins_fall_on_the_stride(tmp_path: Path) -> None:
+    """An unpadded network with a pooling gives its own pixels inside the reflected margin."""
+    from onnx import helper
+
+    a, a_w = small.convolution("a", "raw", small.random_weights(2, 1, 3, 3), pads=[0] * 4)
+    pool = helper.make_node("MaxPool", ["a"], ["p"], kernel_shape=[2, 2], strides=[2, 2])
+    b, b_w = small.convolution("b", "p", small.random_weights(1, 2, 3, 3), pads=[0] * 4)
+    scales = small.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32), "scales")
+    up = helper.make_node(
+        "Resize",
+        ["b", "", "scales"],
+        ["out"],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    )
+    onnx = small.network(
+        [*a, pool, *b, up],
+        [*a_w, *b_w, scales],
+        {"raw": [1, 1, "y", "x"]},
+        {"out": [1, 1, "y_out", "x_out"]},
+    )
+    rdf = small.image_model(2)
+    for axis in rdf["outputs"][0]["axes"][2:]:
+        axis["size"]["offset"] = -6
+    valid = engine(small.write_package(tmp_path, rdf, onnx))
+    pixels = noise((1, 1, 40, 46))
+    raw = valid.runtime.run([pixels])[0]
+    assert raw.shape == (1, 1, 34, 40)
+    found = valid.predict_sample({"raw": pixels})
+    assert found["out"].shape == pixels.shape
+    inside = valid.without_margins({"raw": pixels}, found)["out"]
+    np.testing.assert_allclose(inside, raw, atol=1e-6)
+
+
+def test_a_description_that_lies_about_sizes_is_said(tmp_path: Path) -> None:
+    rdf = small.image_model(2)
+    rdf["outputs"][0]["axes"][2]["scale"] = 0.5
+    folder = small.write_package(tmp_path, rdf, small.encoder_decoder(2))
+    with pytest.raises(PackageError, match="description says 80"):
+        engine(folder).predict_sample({"raw": noise((1, 1, 40, 40))})
+
+
+def test_what_no_machine_can_hold_is_refused(tmp_path: Path) -> None:
+    rdf = small.image_model(2)
+    for axis in rdf["inputs"][0]["axes"][2:]:
+        axis["size"] = {"min": 2**24, "step": 2}
+    folder = small.write_package(tmp_path, rdf, small.encoder_decoder(2))
+    with pytest.raises(IncompatibleImageError, match="GB"):
+        engine(folder).predict_sample({"raw": noise((1, 1, 40, 40))})
+
+
 @pytest.mark.parametrize("tile", [None, {"y": 24, "x": 24}])
 def test_outputs_of_another_scale(tmp_path: Path, tile: dict[str, int] | None) -> None:
     from onnx import helper

@@ -19,7 +19,6 @@ from scopezoo.predict.engine import Engine
 from scopezoo.predict.runtimes import RUNTIMES
 from scopezoo.predict.sources import Sample, array_source
 from scopezoo.store.package import Package
-from scopezoo.store.tensors import Tensor
 
 RELATIVE_TOLERANCE = 1e-3
 LEAST_ABSOLUTE_TOLERANCE = 1e-4
@@ -63,30 +62,12 @@ def run_model(package: Package, inputs: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def _finished(engine: Engine, inputs: Arrays) -> dict[str, NDArray[Any]]:
-    found = engine.predict_sample(inputs)
+    found = engine.without_margins(inputs, engine.predict_sample(inputs))
     return {
         # The engine gives labels in as few bits as they need.
-        tensor.id: _as_given(engine, tensor, inputs, found[tensor.id]).astype(tensor.dtype)
+        tensor.id: found[tensor.id].astype(tensor.dtype)
         for tensor in engine.description.outputs
     }
-
-
-def _as_given(engine: Engine, tensor: Tensor, inputs: Arrays, array: NDArray[Any]) -> NDArray[Any]:
-    """The part of an output that the network gives without the engine's reflected margins."""
-    first = engine.description.inputs[0]
-    sizes = dict(zip(first.axis_ids, inputs[first.id].shape, strict=True))
-    region = []
-    for follows, size in zip(engine.geometry.outputs[tensor.id], array.shape, strict=True):
-        given = size if follows is None else int(sizes[follows.axis] * follows.scale)
-        offset = follows.offset if follows else 0
-        if offset > 0:
-            raise PackageError(
-                f"output {tensor.id!r} is {offset} pixels larger than its input along "
-                f"{follows.axis if follows else ''}; crop it in the network"
-            )
-        start = ceil(-offset / 2)
-        region.append(slice(start, start + given + offset))
-    return array[tuple(region)]
 
 
 def measure(

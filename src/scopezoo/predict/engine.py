@@ -6,6 +6,7 @@ its tiles' cores are handed to the outputs. The result is that of the whole imag
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -134,10 +135,12 @@ class Engine:
         whole = self._whole_plan(sizes)
         whole_px = int(np.prod([plan.width for plan in whole]))
         if self._one_tile_will_do(sizes, whole, whole_px):
+            self._check_memory(whole_px)
             return TilePlan(axes, tuple(whole), dict.fromkeys(axes, 0))
         rules = self.geometry.rules(self.facts.strides, self.halo.used)
         bounds = [self.tile.get(axis) for axis in axes]
         plans = plan_tiles(sizes, rules, self._max_tile_px(), bounds)
+        self._check_memory(int(np.prod([plan.width for plan in plans])))
         return TilePlan(axes, tuple(plans), {a: r.halo for a, r in zip(axes, rules, strict=True)})
 
     def _whole_plan(self, sizes: Sequence[int]) -> list[AxisPlan]:
@@ -161,6 +164,15 @@ class Engine:
             if plan.width > self.tile.get(axis.id, plan.width):
                 return False
         return whole_px <= ALWAYS_WHOLE_PX or whole_px <= self._max_tile_px()
+
+    def _check_memory(self, tile_px: int) -> None:
+        """Refuse a tile that cannot fit this machine, before anything is allocated."""
+        needed = tile_px * (self.facts.bytes_per_px if tile_px > ALWAYS_WHOLE_PX else 4)
+        if needed > machine_memory_bytes():
+            raise IncompatibleImageError(
+                f"{self.package.id} needs about {needed / 1e9:.0f} GB for its smallest tile "
+                f"of this image; this machine has {machine_memory_bytes() / 1e9:.0f} GB"
+            )
 
     def _max_tile_px(self) -> int:
         return max(1, int(self.memory_bytes * 0.8 / self.facts.bytes_per_px))
@@ -218,6 +230,19 @@ class Engine:
             stages.run(0, sample, (), lambda _: None)
             stages.finish()
         return {name: place.array for name, place in places.items()}
+
+    def without_margins(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """The parts of `predict_sample`'s outputs that need no reflected margin: what test tensors
+        hold of a network whose convolutions are not padded. All of it for other networks.
+        """
+        first = self.description.inputs[0]
+        sizes = dict(zip(first.axis_ids, inputs[first.id].shape, strict=True))
+        return {
+            name: array[self.geometry.without_margins(name, sizes, array.shape)]
+            for name, array in outputs.items()
+        }
 
 
 class _Run:
@@ -290,6 +315,7 @@ class _Run:
         )
         for tensor, block in zip(self.engine.description.outputs, raw, strict=True):
             follows = geometry.outputs[tensor.id]
+            self._check_size(tensor, tile, block)
             inner, outer = tile_regions(follows, tile, block.shape, geometry.trim)
             whole = [
                 size if f is None else -(-sizes[f.axis] * f.scale.numerator // f.scale.denominator)
@@ -297,6 +323,24 @@ class _Run:
             ]
             self.outputs[tensor.id].add(number, outer, block[inner], whole, self.statistics)
         self.on_tile(number)
+
+    def _check_size(self, tensor: Tensor, tile: Mapping[str, Window], block: NDArray[Any]) -> None:
+        follows = self.engine.geometry.outputs[tensor.id]
+        if block.ndim != len(follows):
+            raise PackageError(
+                f"{self.engine.package.location}: output {tensor.id!r} has {block.ndim} axes; "
+                f"the description says {', '.join(tensor.axis_ids)}"
+            )
+        for axis, f, found in zip(tensor.axes, follows, block.shape, strict=True):
+            if f is None:
+                continue
+            width = tile[f.axis].stop - tile[f.axis].start
+            if found != int(width * f.scale) + f.offset:
+                raise PackageError(
+                    f"{self.engine.package.location}: output {tensor.id!r} has {found} px along "
+                    f"{axis.id} for {width} px in; the description says "
+                    f"{int(width * f.scale) + f.offset}"
+                )
 
 
 def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -> None:
@@ -315,6 +359,11 @@ def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -
             written = writer.submit(run.store, number, tile, raw)
         if written is not None:
             written.result()
+
+
+def machine_memory_bytes() -> int:
+    """Main memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_steps(package: Package, trust: bool) -> None:

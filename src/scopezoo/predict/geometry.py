@@ -54,7 +54,26 @@ class Geometry:
     def trim(self) -> int:
         """Pixels by which the image is reflected outwards, so that outputs cover all of it."""
         trims = [f.trim for output in self.outputs.values() for f in output if f is not None]
-        return max(0, math.ceil(max(trims, default=Fraction(0))))
+        # a whole number of steps, so that poolings fall on the image as they would without margin
+        step = math.lcm(*(max(1, legal_sizes(axis)[1]) for axis in self.axes))
+        return max(0, math.ceil(max(trims, default=Fraction(0)) / step) * step)
+
+    def without_margins(
+        self, output: str, sizes: Mapping[str, int], shape: Sequence[int]
+    ) -> tuple[slice, ...]:
+        """The part of a whole output of `shape` that needs no reflection at the image's borders.
+
+        `sizes` are those of the first input by axis id.
+        """
+        region = []
+        for follows, size in zip(self.outputs[output], shape, strict=True):
+            if follows is None:
+                region.append(slice(0, size))
+                continue
+            start = max(0, math.ceil(-follows.offset / 2))
+            given = int(sizes[follows.axis] * follows.scale) + follows.offset
+            region.append(slice(start, min(size, start + given)))
+        return tuple(region)
 
     def declared_halo(self, description: Description) -> dict[str, int]:
         """The halo that the package declares, in input pixels by axis."""
