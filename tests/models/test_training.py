@@ -18,7 +18,7 @@ pytest.importorskip("stardist")
 from scopezoo import models  # noqa: E402
 from scopezoo.errors import FileError, StoppedError, UsageError  # noqa: E402
 from scopezoo.models import training  # noqa: E402
-from scopezoo.models.evaluation import evaluate, record  # noqa: E402
+from scopezoo.models.evaluation import evaluate, record, training_figures  # noqa: E402
 from scopezoo.models.network import load_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
 
@@ -128,3 +128,14 @@ def test_evaluation_counts_every_object_and_is_kept_beside_other_figures(
     measured.write_text('{"parity": {"onnx": 0.0}}')
     record(measured, "evaluation", result)
     assert json.loads(measured.read_text()) == {"parity": {"onnx": 0.0}, "evaluation": result}
+
+
+def test_training_figures_are_those_of_the_kept_weights(small_recipe: Path, tmp_path: Path) -> None:
+    header = "step,seconds,loss,learning_rate,probability,distance,score"
+    rows = ["8,2.5,0.9,0.01,0.3,0.6,0.4", "16,5.1,0.7,0.01,0.2,0.5,0.6", "24,7.9,0.6,0,0.2,0.4,0.5"]
+    (tmp_path / "history.csv").write_text("\n".join([header, *rows]) + "\n")
+    figures = training_figures(read_recipe(small_recipe), tmp_path)
+    assert (figures["steps"], figures["kept_step"], figures["seconds"]) == (24, 16, 8)
+    assert (figures["validation_score"], figures["loss"]) == (0.6, 0.7)
+    with pytest.raises(FileError, match=r"history\.csv"):
+        training_figures(read_recipe(small_recipe), tmp_path / "nowhere")

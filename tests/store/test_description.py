@@ -232,6 +232,23 @@ def test_messages_name_the_place(path: tuple[Any, ...], value: Any, word: str) -
         parse_description(changed(RDF_05, path, value))
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("outputs", 0, "shape", "offset", 1), 10**12),
+        (("outputs", 0, "shape", "offset", 1), float("inf")),
+        (("outputs", 0, "shape", "offset", 1), float("nan")),
+        (("outputs", 0, "shape", "scale", 2), float("inf")),
+        (("outputs", 0, "shape", "scale", 2), float("nan")),
+        (("outputs", 0, "shape", "scale", 2), -1.0),
+        (("inputs", 0, "shape", "min", 1), 2**31 - 1),
+    ],
+)
+def test_absurd_numbers_of_format_04(path: tuple[Any, ...], value: Any) -> None:
+    with pytest.raises(PackageError):
+        parse_description(changed(RDF_04, path, value))
+
+
 @pytest.mark.parametrize("name", ["bmz_nuclei_broad_dynamic", "bmz_nuclei_broad_fixed"])
 def test_real_packages(shared_data: Path, name: str) -> None:
     package = open_package(shared_data / name)

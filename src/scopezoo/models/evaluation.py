@@ -1,12 +1,14 @@
 """How good a trained model is: average precision on a part of its dataset.
 
 Run as `python -m scopezoo.models.evaluation RECIPE DATA` it tunes the thresholds on the validation
-part, measures the test part, and writes both into `measured.json` beside the recipe.
+part, measures the test part, and writes both into `measured.json` beside the recipe; with `--run`
+also what the training took.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -18,10 +20,11 @@ from numpy.typing import NDArray
 
 from scopezoo.datasets.segmentation import SegmentationFolder
 from scopezoo.datasets.split import Part
+from scopezoo.errors import FileError
 from scopezoo.models.instances import Thresholds, find_stars, predict_stars, render_stars
-from scopezoo.models.network import load_network
+from scopezoo.models.network import load_network, make_network
 from scopezoo.models.patches import Field
-from scopezoo.models.recipe import read_recipe, read_recipe_split
+from scopezoo.models.recipe import Recipe, read_recipe, read_recipe_split
 from scopezoo.models.stardist import StarDist2d
 from scopezoo.models.training import load_fields
 
@@ -122,11 +125,39 @@ def evaluate(recipe_path: Path, data: Path, weights: Path) -> dict[str, Any]:
     }
 
 
+def training_figures(recipe: Recipe, run: Path) -> dict[str, Any]:
+    """What a training took and reached, from the `history.csv` of its run folder.
+
+    The losses are means over the steps since the look before; the kept weights are the best look's.
+    Raises FileError where there is no history.
+    """
+    try:
+        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
+            rows = [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError) as error:
+        raise FileError(f"{run} has no history.csv of a training: {error}") from error
+    best = max(rows, key=lambda row: row["score"])
+    return {
+        "steps": int(rows[-1]["step"]),
+        "kept_step": int(best["step"]),
+        "seconds": round(rows[-1]["seconds"]),
+        "device": "CPU",
+        "precision": recipe.training.precision,
+        "parameters": sum(p.numel() for p in make_network(recipe).parameters()),
+        "validation_score": best["score"],
+        "loss": best["loss"],
+        "loss_probability": best["probability"],
+        "loss_distance": best["distance"],
+    }
+
+
 def record(path: Path, key: str, content: dict[str, Any]) -> None:
     """Put `content` under `key` of `measured.json`; what is under other keys stays."""
     measured = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     measured[key] = content
-    path.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(measured, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -134,10 +165,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m scopezoo.models.evaluation")
     parser.add_argument("recipe", type=Path)
     parser.add_argument("data", type=Path, help="folder of the dataset: images/ and masks/")
+    parser.add_argument("--run", type=Path, help="run folder of the training, to record it too")
     arguments = parser.parse_args()
     beside: Path = arguments.recipe.parent
     result = evaluate(arguments.recipe, arguments.data, beside / "weights.pt")
     record(beside / "measured.json", "evaluation", result)
+    if arguments.run:
+        figures = training_figures(read_recipe(arguments.recipe), arguments.run)
+        record(beside / "measured.json", "training", figures)
     print(json.dumps(result, indent=2))
 
 

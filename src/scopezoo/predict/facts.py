@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Kept facts of another version are found anew."""
 UNKNOWN_BYTES_PER_PX = 4000.0
 """Taken where the graph does not tell: more than the networks of microscopy need."""

@@ -151,6 +151,11 @@ def zip_problems(members: list[zipfile.ZipInfo]) -> list[str]:
         if stat.S_ISLNK(info.external_attr >> 16)
     ]
     problems += [f"{info.filename!r} is encrypted" for info in members if info.flag_bits & 1]
+    problems += [
+        f"{info.filename!r} is packed by method {info.compress_type}; expected stored or deflated"
+        for info in members
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    ]
     total = sum(info.file_size for info in members)
     if total > MAX_TOTAL_BYTES:
         problems.append(f"unpacks to {total} bytes; at most {MAX_TOTAL_BYTES} are allowed")

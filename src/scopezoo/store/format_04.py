@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from scopezoo.errors import PackageError
-from scopezoo.store.fields import mappings, required, whole
+from scopezoo.store.fields import mappings, number, positive, required, whole
 from scopezoo.store.steps_04 import convert_steps_04
 from scopezoo.store.tensors import (
     Axis,
@@ -28,6 +28,7 @@ _AXES: dict[str, tuple[str, AxisType]] = {
     "y": ("y", "space"),
     "x": ("x", "space"),
 }
+MAX_CHANNELS = 10_000
 
 
 def parse_tensors_04(rdf: Mapping[str, Any]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
@@ -85,6 +86,8 @@ def _axis(letter: str, size: AxisSize, scale: float, halo: int) -> Axis:
     name, kind = _AXES[letter]
     names: tuple[str, ...] = ()
     if kind == "channel" and isinstance(size, FixedSize):
+        if size.size > MAX_CHANNELS:
+            raise PackageError(f"{size.size} channels; expected at most {MAX_CHANNELS}")
         names = tuple(f"channel{i}" for i in range(size.size))
     return Axis(name, kind, size, halo=halo, scale=scale, channel_names=names)
 
@@ -116,15 +119,16 @@ def _referring_sizes(
     assert isinstance(offsets, list)
     sizes: list[tuple[AxisSize, float]] = []
     for letter, scale, offset in zip(letters, scales, offsets, strict=True):
-        if not isinstance(offset, int | float) or not isinstance(scale, int | float | None):
-            raise PackageError(f"{where}.shape: scale and offset must be numbers")
-        whole_offset = round(2 * offset)
+        shift = number(offset, f"{where}.shape.offset")
+        if not abs(shift) < 2**30:
+            raise PackageError(f"{where}.shape.offset is {offset!r}; expected a number of pixels")
+        whole_offset = round(2 * shift)
         if not scale:  # of no size in the reference: the offset alone says it
             sizes.append((FixedSize(max(1, whole_offset)), 1.0))
         else:
             name = _AXES[letter][0]
             reference = ReferenceSize(str(shape["reference_tensor"]), name, whole_offset)
-            sizes.append((reference, 1.0 / scale))
+            sizes.append((reference, 1.0 / positive(scale, f"{where}.shape.scale")))
     return sizes
 
 

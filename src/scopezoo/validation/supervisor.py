@@ -124,11 +124,13 @@ def _cause(status: int, limits: Limits, errors: IO[bytes]) -> str:
 
 
 def _kill(process: subprocess.Popen[Any]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
+    """End it and what it started, unless it has ended: its number may be another's by then."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
     if process.stdout:
         process.stdout.close()
