@@ -219,6 +219,8 @@ def test_any_mapping_gives_a_description_or_a_clear_error(rdf: dict[str, Any]) -
         (("inputs", 0, "axes", 2, "size"), 0, "whole number from 1"),
         (("inputs", 0, "axes", 2, "size"), {"min": 1, "step": 10**12}, "whole number"),
         (("inputs", 0, "axes", 2, "scale"), 0, "above 0"),
+        (("inputs", 0, "axes", 2, "scale"), 5e-324, "above 0"),
+        (("inputs", 0, "axes", 2, "scale"), 10**399, "400 digits"),
         (("inputs", 0, "axes", 2, "type"), "time machine", "axis type"),
         (("inputs", 0, "axes", 2, "id"), "x", "occur twice"),
         (("outputs", 0, "id"), "raw", "occur twice"),

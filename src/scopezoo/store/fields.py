@@ -52,13 +52,16 @@ def number(value: Any, where: str) -> float:
     """`value` as a float; PackageError for anything but a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PackageError(f"{where} is {value!r}; expected a number")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise PackageError(f"{where} is a number of {len(str(value))} digits") from error
 
 
 def positive(value: Any, where: str) -> float:
-    """`value` as a finite float above 0; PackageError otherwise."""
+    """`value` as a float above 0 that can be multiplied and divided; PackageError otherwise."""
     found = number(value, where)
-    if not 0 < found < float("inf"):
+    if not 1e-12 < found < 1e12:
         raise PackageError(f"{where} is {value!r}; expected a number above 0")
     return found
 
