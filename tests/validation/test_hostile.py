@@ -358,7 +358,7 @@ def test_onnx_that_takes_the_machine(tmp_path: Path, model: bytes) -> None:
         files["weights.onnx"] = model
 
     folder = write_folder(tmp_path / "package", package_files(change))
-    report = validate(folder, limits=Limits(memory_bytes=4 * 1024**3, seconds_per_check=8))
+    report = validate(folder, limits=Limits(memory_bytes=4 * 1024**3, seconds_per_check=15))
     found = failures(report)
     assert [check.level for check in found] == ["reproduces"]
     assert "does not run" in found[0].message or "stopped after" in found[0].message
