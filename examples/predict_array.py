@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from skimage.data import human_mitosis
+from stardist.data import test_image_nuclei_2d
 
 from scopezoo.image import Image
 from scopezoo.predict import Engine, predict
@@ -13,7 +13,7 @@ from scopezoo.store import resolve
 def main() -> None:
     """Count the nuclei of two images with one engine, which is loaded once."""
     engine = Engine(resolve("nuclei-stardist-2d"))
-    whole = human_mitosis()  # a public-domain image that scikit-image ships, uint8
+    whole = test_image_nuclei_2d()  # 512 × 512, uint16; shipped by stardist (BSD-3-Clause)
     for pixels in (whole, whole[:200, :300]):
         result = predict(engine, Image(pixels, "YX"))
         labels = np.asarray(next(iter(result.images.values())).data)
