@@ -209,6 +209,64 @@ def test_a_finished_run_is_not_repeated(plane_model: Path, tmp_path: Path) -> No
     assert (tmp_path / "out.tif").stat().st_mtime_ns == before
 
 
+def test_a_run_stopped_while_it_publishes_loses_nothing(
+    plane_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    source = tmp_path / "in.npy"
+    np.save(source, np.random.default_rng(0).random((60, 70)).astype(np.float32))
+    expected = predict(plane_model, source).images["out"].read()
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            predict(plane_model, source, tmp_path / "out.tif", tile={"y": 32, "x": 32})
+    resumed = predict(
+        plane_model, source, tmp_path / "out.tif", tile={"y": 32, "x": 32}, resume=True
+    )
+    np.testing.assert_allclose(resumed.images["out"].read(), expected, atol=1e-5)
+
+
+def test_resume_is_no_overwrite(plane_model: Path, label_model: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    source = tmp_path / "raw.npy"
+    np.save(source, pixels)
+    for options in ({"resume": True}, {"overwrite": True}, {}):
+        with pytest.raises(ScopezooError, match="input itself"):
+            predict(plane_model, source, source, **options)
+    np.testing.assert_array_equal(np.load(source), pixels)
+    (tmp_path / "out.json").write_text("{}")
+    with pytest.raises(FileError, match="--overwrite"):
+        predict(plane_model, source, tmp_path / "out.tif")
+    with pytest.raises(FileError, match="record"):
+        predict(plane_model, source, tmp_path / "out.tif", resume=True)
+    predict(plane_model, source, tmp_path / "out.tif", overwrite=True)
+    with pytest.raises(UsageError, match="another model"):
+        predict(label_model, source, tmp_path / "out.tif", resume=True)
+
+
+def test_a_broken_work_folder_is_no_obstacle(plane_model: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.npy"
+    np.save(source, np.zeros((30, 30), np.float32))
+    (tmp_path / ".out.partial").mkdir()
+    (tmp_path / ".out.partial" / "started_with.json").write_text("")
+    predict(plane_model, source, tmp_path / "out.tif", resume=True)
+    assert not (tmp_path / ".out.partial").exists()
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out", "out.ome"])
+def test_an_ending_that_cannot_be_written_is_said_at_once(
+    plane_model: Path, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(UsageError, match="ending"):
+        predict(plane_model, np.zeros((30, 30), np.float32), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 def test_rescale_runs_at_the_pixel_size_of_the_model(tmp_path: Path) -> None:
     rdf = small.image_model(2)
     for axis in (*rdf["inputs"][0]["axes"][2:], *rdf["outputs"][0]["axes"][2:]):
@@ -223,6 +281,10 @@ def test_rescale_runs_at_the_pixel_size_of_the_model(tmp_path: Path) -> None:
     assert scaled.images["out"].shape == fine.shape
     assert scaled.images["out"].pixel_size_um == pytest.approx({"Y": 0.25, "X": 0.25})
     assert not scaled.warnings
+    named_after_the_output = predict(model, fine, tmp_path / "out2" / "out.npy", rescale=True)
+    np.testing.assert_array_equal(
+        named_after_the_output.images["out"].read(), scaled.images["out"].read()
+    )
     coarse = Image(smooth[::2, ::2] / 2 + smooth[1::2, 1::2] / 2, "YX", {"Y": 0.5, "X": 0.5})
     expected = np.asarray(predict(model, coarse).images["out"].data)
     inside = (slice(10, -10),) * 2

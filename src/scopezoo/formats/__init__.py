@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scopezoo.formats.creator import create_image
+from scopezoo.formats.creator import check_ending, create_image
 from scopezoo.formats.image_writer import ImageWriter
 from scopezoo.formats.opener import open_image
 
-__all__ = ["ImageWriter", "create_image", "open_image"]
+__all__ = ["ImageWriter", "check_ending", "create_image", "open_image"]

@@ -14,6 +14,7 @@ from scopezoo.formats.limits import writing
 from scopezoo.formats.new_image import NewImage, describe
 from scopezoo.image import Image
 
+WRITABLE = (".tif", ".tiff", ".zarr", ".npy", ".png")
 ENDINGS = ".tif, .tiff, .ome.tif, .ome.zarr, .zarr, .npy or .png"
 
 
@@ -64,11 +65,18 @@ def create_image(
         labels,
         chunks,
     )
+    check_ending(target)
     create = _format(target)
     if not resume and target.is_file():
         raise FileError(f"{target} already exists")
     with writing(target):
         return create(target, new, resume)
+
+
+def check_ending(path: Path) -> None:
+    """Raise UsageError for a path whose ending is of no format that can be written."""
+    if path.suffix.lower() not in WRITABLE:
+        raise UsageError(f"{path}: an image cannot be written with this ending; expected {ENDINGS}")
 
 
 def _format(path: Path) -> Callable[[Path, NewImage, bool], ImageWriter]:
@@ -85,8 +93,6 @@ def _format(path: Path) -> Callable[[Path, NewImage, bool], ImageWriter]:
         from scopezoo.formats.raster_write import create_npy
 
         return create_npy
-    if ending == ".png":
-        from scopezoo.formats.raster_write import create_png
+    from scopezoo.formats.raster_write import create_png
 
-        return create_png
-    raise UsageError(f"{path}: an image cannot be written with this ending; expected {ENDINGS}")
+    return create_png

@@ -5,6 +5,7 @@ Found once per network and kept in the user's cache, by the hash of the weights.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scopezoo.predict.geometry import Geometry, legal_sizes
-from scopezoo.predict.halo import SpaceAxis, measure_halo
+from scopezoo.predict.halo import AxisHalo, SpaceAxis, measure_halo
 from scopezoo.predict.probes import TensorLayout
-from scopezoo.predict.runtimes import Runtime
+from scopezoo.predict.runtimes import Runtime, load_runtime
+from scopezoo.store.files import sha256
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Axis, FixedSize
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 2
+FACTS_VERSION = 3
 """Kept facts of another version are found anew."""
 UNKNOWN_BYTES_PER_PX = 4000.0
 """Taken where the graph does not tell: more than the networks of microscopy need."""
@@ -47,7 +49,7 @@ class NetworkFacts:
 
 def network_facts(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
     """The facts of the runtime's network: from the cache, or found now, in seconds."""
-    kept = cache_folder() / "networks" / f"{runtime.weights_sha256}.json"
+    kept = cache_folder() / "networks" / f"{_key(geometry, runtime)}.json"
     try:
         stored = json.loads(kept.read_text())
         if stored.pop("facts_version") == FACTS_VERSION:
@@ -62,8 +64,15 @@ def network_facts(package: Package, geometry: Geometry, runtime: Runtime) -> Net
 def cache_folder() -> Path:
     """Where scopezoo keeps what it can find again: SCOPEZOO_CACHE, or the user's cache folder."""
     own = os.environ.get("SCOPEZOO_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(own) if own else Path(base) / "scopezoo"
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path("~/.cache").expanduser()) / "scopezoo"
+
+
+def _key(geometry: Geometry, runtime: Runtime) -> str:
+    """What the facts depend on: the weights, and what the description says of sizes."""
+    return sha256(f"{runtime.weights_sha256} {geometry}".encode())
 
 
 def _keep(path: Path, facts: NetworkFacts) -> None:
@@ -72,8 +81,9 @@ def _keep(path: Path, facts: NetworkFacts) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_text(json.dumps({**asdict(facts), "facts_version": FACTS_VERSION}))
         unfinished.replace(path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)  # a cache that cannot be written only costs time
+    except OSError:  # a cache that cannot be written only costs time
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
 
 
 def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFacts:
@@ -82,17 +92,25 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
         _space_axis(axis, geometry, None if graph is None else graph.axes[i])
         for i, axis in enumerate(geometry.axes)
     ]
-    found = measure_halo(runtime.run, *_layouts(package, geometry), space).axes
+    exact = runtime
+    if runtime.precision != "float32":  # whose rounding would be taken for a need of halo
+        exact = load_runtime(package, runtime="onnxruntime")
+    found = measure_halo(exact.run, *_layouts(package, geometry), space).axes
     return NetworkFacts(
         strides={axis.id: axis.grid_px for axis in space},
         radius={axis.id: axis.radius_px for axis in space},
-        halo={axis.id: found[axis.id].needed_px for axis in space},
+        halo={axis.id: _needed(found[axis.id]) for axis in space},
         halo_error={
             axis.id: {str(px): error for px, error in found[axis.id].error_at.items()}
             for axis in space
         },
         bytes_per_px=_bytes_per_px(graph),
     )
+
+
+def _needed(found: AxisHalo) -> int | None:
+    """What was measured, or its upper bound: a network that never comes within the tolerance."""
+    return found.radius_px if found.needed_px is None else found.needed_px
 
 
 def _bytes_per_px(graph: GraphFacts | None) -> float:

@@ -30,9 +30,18 @@ class Names:
         return self.stem.with_name(self.stem.name + ending)
 
     def all(self) -> list[str]:
-        """Names of all files that the result may have, the record last."""
-        beside = [self.beside(ending).name for ending in (".preview.png", ".csv", ".rois.zip")]
+        """Names of all files that the result has, the record last."""
+        endings = {
+            ".preview.png": self.extras.preview,
+            ".csv": self.extras.table,
+            ".rois.zip": self.extras.rois,
+        }
+        beside = [self.beside(ending).name for ending, wanted in endings.items() if wanted]
         return [*(path.name for path in self.images.values()), *beside, self.record.name]
+
+    def paths(self) -> list[Path]:
+        """The same as paths."""
+        return [self.stem.with_name(name) for name in self.all()]
 
     @property
     def record(self) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import FileError, UsageError
-from scopezoo.formats import open_image
+from scopezoo.formats import check_ending, open_image
 from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
@@ -27,10 +27,10 @@ from scopezoo.predict.record import (
     write_record,
 )
 from scopezoo.predict.scale import at_model_scale, back_on_grid, scale_factors, scale_warnings
-from scopezoo.predict.sources import Sample, given_images, picked_names, samples_of
+from scopezoo.predict.sources import Sample, axis_letter, given_images, picked_names, samples_of
 from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
-from scopezoo.predict.work import TemporaryWork, WorkFolder, disk_errors
+from scopezoo.predict.work import TemporaryWork, WorkFolder, check_same, disk_errors
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
@@ -146,13 +146,26 @@ class _Prediction:
     def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
         """Run, with the results under their names, which appear when all is done."""
         check_extras(self.engine.description, names.extras)
-        if resume and names.record.exists() and not WorkFolder.exists(names.stem):
-            return _finished(names, self.warnings)
+        for path in names.images.values():
+            check_ending(path)
+        self._check_not_an_input(names)
         record = self._record()
-        existing = [path for path in names.images.values() if path.exists()]
-        if existing and not overwrite and not resume:
-            raise FileError(f"{existing[0]} exists; say --overwrite to replace it")
+        is_begun = resume and WorkFolder.exists(names.stem)
+        if not is_begun and resume and names.record.exists():
+            result = _finished(names, self.warnings)
+            check_same(result.record, _identity(record), str(names.record))
+            return result
+        in_the_way = [path for path in names.paths() if path.exists()]
+        if in_the_way and not is_begun and not overwrite:
+            raise FileError(f"{in_the_way[0]} exists; say --overwrite to replace it")
         work = WorkFolder.start(names.stem, _identity(record), resume)
+        if not work.is_ready():
+            self._make(work, names, record)
+        work.publish()
+        return _finished(names, self.warnings)
+
+    def _make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None:
+        """Make all results in the work folder."""
         file_names = {name: path.name for name, path in names.images.items()}
         store = FileStore(work.path, file_names)
         try:
@@ -164,11 +177,19 @@ class _Prediction:
                 is_3d = len(self.engine.description.inputs[0].space) == 3
                 write_extras(work.folder, names, self.original, found, 3 if is_3d else 2)
                 write_record(work.path(names.record.name), record, self.started)
+            work.ready(names.all())
         except BaseException:
             work.abandon()
             raise
-        work.publish(names.all())
-        return _finished(names, self.warnings)
+
+    def _check_not_an_input(self, names: Names) -> None:
+        for image in self.originals.values():
+            source = Path(image.source)
+            same = [
+                p for p in names.paths() if p.exists() and source.exists() and p.samefile(source)
+            ]
+            if same:
+                raise UsageError(f"{same[0]} is the input itself; give another output with -o")
 
     def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         """Run all samples into `store`; gives "labels" or "image" by output id.
@@ -183,10 +204,12 @@ class _Prediction:
             places = image_places(self.engine, self.image, channels, store)
             self._run_samples(Stages(self.engine, self.plan, work, places), work)
             return kinds
-        scratch = FileStore(work.path, {tensor.id: f"{tensor.id}.npy" for tensor in outputs})
+        scratch = FileStore(work.path, {t.id: f"{t.id}.model_scale.npy" for t in outputs})
         grid = (self.original, store)
         places = image_places(self.engine, self.image, channels, scratch, labels_on=grid)
-        sizes = [self.original.size(axis.id.upper()) for axis in self.engine.geometry.axes]
+        first = self.engine.description.inputs[0]
+        letters = [axis_letter(first, axis) for axis in self.engine.geometry.axes]
+        sizes = [self.original.size(letter) for letter in letters if letter]
         self._run_samples(Stages(self.engine, self.plan, work, places, sizes), work)
         for name in (name for name, kind in kinds.items() if kind == "image"):
             back_on_grid(name, scratch.image(name), self.original, store)
@@ -215,6 +238,7 @@ class _Prediction:
                 "channel": self.channel,
                 "rescaled": self.rescaled,
                 "memory_bytes": self.engine.memory_bytes,
+                "tile": dict(self.engine.tile),
             },
             "tiling": tiles_record(self.engine, self.plan),
             "versions": versions_record(),
@@ -232,12 +256,15 @@ def _said(image: Image) -> dict[str, Any]:
 
 
 def _finished(names: Names, warnings: list[str]) -> Result:
-    """The result whose files lie under `names`."""
-    record = json.loads(names.record.read_text(encoding="utf-8"))
+    """The result whose files lie under `names`. Raises FileError where they do not."""
+    try:
+        record = json.loads(names.record.read_text(encoding="utf-8"))
+        axes = {name: record["outputs"][name]["axes"] for name in names.images}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{names.record} is no record of a finished result") from error
     images = {}
     for name, path in names.images.items():
         inside = path / "labels" / name
-        axes = record["outputs"][name]["axes"] if path.suffix == ".npy" else None
-        images[name] = open_image(inside if inside.is_dir() else path, axes=axes)
-    files = [path for name in names.all() if (path := names.stem.with_name(name)).exists()]
-    return Result(images, record, files, warnings)
+        given = axes[name] if path.suffix == ".npy" else None
+        images[name] = open_image(inside if inside.is_dir() else path, axes=given)
+    return Result(images, record, [path for path in names.paths() if path.exists()], warnings)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from scopezoo.errors import FileError
 from scopezoo.formats import ImageWriter, create_image
 from scopezoo.image import Image
 from scopezoo.predict.destination import Layout, Pixels
@@ -70,6 +71,8 @@ class FileStore:
         resumed = self._note(name).exists()
         if not resumed:
             _remove(path)
+        elif not path.exists():
+            raise FileError(f"{path} is gone from an unfinished run; start anew without --resume")
         self._layouts[name] = layout
         self._writers[name] = create_image(
             path,
@@ -83,7 +86,8 @@ class FileStore:
             chunks={"Z": 1} if layout.planes else None,
             resume=resumed,
         )
-        self._note(name).write_text(layout.to_json())
+        if not resumed:
+            self._note(name).write_text(layout.to_json())
         return self._writers[name]
 
     def image(self, name: str) -> Image:

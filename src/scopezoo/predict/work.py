@@ -20,6 +20,8 @@ from scopezoo.errors import FileError, UsageError
 
 STATE = "started_with.json"
 LOG = "tiles.log"
+READY = "ready.json"
+"""Names of the results, once all of them are whole and only have to be moved."""
 
 
 class WorkFolder:
@@ -38,15 +40,19 @@ class WorkFolder:
         something else, FileError where the folder cannot be made.
         """
         folder = _folder(stem)
-        state = folder / STATE
         with disk_errors(folder):
-            if resume and state.exists():
-                _check_same(json.loads(state.read_text()), started_with, folder)
+            before = _read_state(folder) if resume else None
+            if before is not None:
+                check_same(before, started_with, str(folder))
                 return cls(folder, _read_log(folder / LOG))
             if folder.exists():
                 shutil.rmtree(folder)
             folder.mkdir(parents=True)
-            state.write_text(json.dumps(started_with, indent=1, default=str))
+            try:
+                _write_whole(folder / STATE, json.dumps(started_with, indent=1, default=str))
+            except OSError:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return cls(folder)
 
     def path(self, name: str) -> Path:
@@ -56,7 +62,7 @@ class WorkFolder:
     @staticmethod
     def exists(stem: Path) -> bool:
         """Whether results of this stem have an unfinished run."""
-        return (_folder(stem) / STATE).exists()
+        return _read_state(_folder(stem)) is not None
 
     def finished(self, sample: int) -> set[int]:
         """Numbers of the sample's tiles whose outputs were stored before this run."""
@@ -67,21 +73,28 @@ class WorkFolder:
         with (self.folder / LOG).open("a") as log:
             log.write(f"{sample} {tile}\n")
 
-    def publish(self, names: Sequence[str]) -> list[Path]:
-        """Move the named results, those that are there, beside the folder; remove the folder."""
-        finals = []
+    def is_ready(self) -> bool:
+        """Whether an earlier run made all results, and only was stopped while it moved them."""
+        return (self.folder / READY).exists()
+
+    def ready(self, names: Sequence[str]) -> None:
+        """Note that the named results are whole."""
         with disk_errors(self.folder):
-            for name in names:
-                final = self.folder.parent / name
+            _write_whole(self.folder / READY, json.dumps(list(names)))
+
+    def publish(self) -> None:
+        """Move the results that are ready beside the folder, and remove the folder."""
+        with disk_errors(self.folder):
+            for name in json.loads((self.folder / READY).read_text()):
                 if self.path(name).exists():
-                    _replace(self.path(name), final)
-                finals += [final] if final.exists() else []
+                    _replace(self.path(name), self.folder.parent / name)
+            (self.folder / STATE).unlink()  # first: without it the rest is no run to go on with
             shutil.rmtree(self.folder)
-        return finals
 
     def abandon(self) -> None:
         """After a failure: keep what `--resume` can go on from, else leave nothing behind."""
         if not (self.folder / LOG).exists():
+            (self.folder / STATE).unlink(missing_ok=True)
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -138,14 +151,30 @@ def _replace(source: Path, final: Path) -> None:
         source.replace(final)
 
 
-def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+def check_same(before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
+    """Raise UsageError where `what` was made with other values than those of now."""
     now = json.loads(json.dumps(now, default=str))
-    other = [key for key in {*before, *now} if before.get(key) != now.get(key)]
+    other = [key for key in now if before.get(key) != now[key]]
     if other:
         raise UsageError(
-            f"{folder} was started with another {', '.join(sorted(other))}; "
-            "give the same again, or start anew without --resume"
+            f"{what} was made with another {', '.join(sorted(other))}; give the same again, or "
+            "start anew without --resume"
         )
+
+
+def _read_state(folder: Path) -> dict[str, Any] | None:
+    """What a run was started with; None where there is none that can be gone on with."""
+    try:
+        state = json.loads((folder / STATE).read_text())
+    except (OSError, ValueError):
+        return None
+    return state if isinstance(state, dict) else None
+
+
+def _write_whole(path: Path, text: str) -> None:
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text)
+    unfinished.replace(path)
 
 
 def _read_log(log: Path) -> dict[int, set[int]]:
