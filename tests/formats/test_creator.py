@@ -119,6 +119,43 @@ class TestRoundTrip:
             write(path, axes, values)
             np.testing.assert_array_equal(open_image(path).read(), values)
 
+    @pytest.mark.parametrize("closed", [False, True])
+    @pytest.mark.parametrize("shape", [(40, 30), (40, 30, 3)])
+    def test_png_goes_on_after_a_kill(
+        self, tmp_path: Path, shape: tuple[int, ...], closed: bool
+    ) -> None:
+        axes = "YXC"[: len(shape)]
+        values = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+        write(tmp_path / "whole.png", axes, values)
+        path = tmp_path / "killed.png"
+        options: dict[str, Any] = {"shape": shape, "dtype": "u1", "axes": axes, "resume": True}
+        rest = (slice(None),) * (len(shape) - 1)
+        first = create_image(path, **options)
+        assert not first.resumed
+        first[slice(0, 25), *rest] = values[:25]
+        if closed:
+            first.close()
+        del first
+        second = create_image(path, **options)
+        assert second.resumed
+        second[slice(25, 40), *rest] = values[25:]
+        second.close()
+        second.close()
+        np.testing.assert_array_equal(second.array[(slice(None), *rest)], values)
+        assert path.read_bytes() == (tmp_path / "whole.png").read_bytes()
+        assert {found.name for found in tmp_path.iterdir()} == {"whole.png", "killed.png"}
+
+    @pytest.mark.parametrize("closed", [False, True])
+    def test_png_goes_on_with_the_same_image_only(self, tmp_path: Path, closed: bool) -> None:
+        path = tmp_path / "a.png"
+        writer = create_image(path, shape=(4, 4), dtype="u1", axes="YX")
+        if closed:
+            writer.close()
+        with pytest.raises(FileError, match="already exists"):
+            create_image(path, shape=(4, 4), dtype="u1", axes="YX")
+        with pytest.raises(FileError, match="another image"):
+            create_image(path, shape=(5, 6), dtype="u1", axes="YX", resume=True)
+
     @pytest.mark.parametrize("dtype", ["i8", "f2", "u4"])
     def test_npy_has_any_number(self, tmp_path: Path, dtype: str) -> None:
         values = np.arange(24).reshape(2, 3, 4).astype(dtype)
@@ -222,7 +259,7 @@ class TestAnyFormat:
             create_image(tmp_path / "file" / f"a{name}", shape=(4, 4), dtype="u1", axes="YX")
 
 
-@pytest.mark.parametrize("name", [".tif", ".ome.tif", ".npy"])
+@pytest.mark.parametrize("name", [".tif", ".ome.tif", ".npy", ".png"])
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="disk space cannot be reserved here")
 def test_a_disk_that_is_too_small_says_so_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str

@@ -191,6 +191,33 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     assert contents(folder / "cut") == contents(folder / "whole")
 
 
+@pytest.mark.parametrize("stop_after", [1, 5])
+def test_a_stopped_picture_goes_on_with_the_tiles_it_has(tmp_path: Path, stop_after: int) -> None:
+    steps = [{"id": "scale_linear", "kwargs": {"gain": 100}}]
+    steps += [{"id": "clip", "kwargs": {"min": 0, "max": 255}}]
+    steps += [{"id": "ensure_dtype", "kwargs": {"dtype": "uint8"}}]
+    rdf = small.image_model(2, postprocessing=steps, data={"type": "uint8"})
+    model = small.write_package(tmp_path / "model", rdf, small.encoder_decoder(2))
+    pixels = np.random.default_rng(0).normal(size=(100, 110)).astype(np.float32)
+    np.save(tmp_path / "in.npy", pixels)
+
+    def run(name: str, **options: Any) -> None:
+        source = tmp_path / "in.npy"
+        predict(model, source, tmp_path / name / "out.png", tile={"y": 40, "x": 40}, **options)
+
+    def stop(done: int, _: int) -> None:
+        if done >= stop_after:
+            raise _StopError
+
+    run("whole")
+    with pytest.raises(_StopError):
+        run("cut", progress=stop)
+    run("cut", resume=True)
+    whole = open_image(tmp_path / "whole" / "out.png").read()
+    assert (whole[:20, :20] > 0).any()
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Bytes of all files but the record."""
     return {

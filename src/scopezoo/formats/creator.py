@@ -43,8 +43,8 @@ def create_image(
     - `.zarr`, `.ome.zarr`: OME-Zarr 0.5 with a pyramid, axes in the order TCZYX. With `labels`, a
       label image `labels/<labels>` in this store, which may hold an image and other labels.
       `chunks` are chunk sizes by axis; writing regions that are whole chunks is fastest.
-    - `.npy`: axes as given, no metadata. `.png`: uint8 or uint16, YX or RGB as YXC, kept in memory
-      until it is closed.
+    - `.npy`: axes as given, no metadata. `.png`: uint8 or uint16, YX or RGB as YXC; the pixels lie
+      in `<name>.png.pixels.npy` beside it until it is closed.
 
     The same content gives the same bytes. With `resume`, a file that an earlier call with the same
     arguments left is gone on with. It is written in place: whoever calls gives a temporary name

@@ -1,4 +1,4 @@
-"""Writes NPY region by region, and PNG at once when it is closed."""
+"""Writes NPY region by region, and PNG at once, from a scratch NPY, when it is closed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
+from numpy.typing import NDArray
 
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats.image_writer import ImageWriter
@@ -20,12 +21,19 @@ def create_npy(path: Path, new: NewImage, resume: bool) -> ImageWriter:
     resumed = resume and path.exists()
     if not resumed:
         _make_npy(path, new)
+    return ImageWriter(path, _open_npy(path, new), new.order(new.axes), resumed=resumed)
+
+
+def _open_npy(path: Path, new: NewImage) -> RawArray:
     with reading(str(path)):
         mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    if mapped.shape != new.shape or mapped.dtype != new.dtype:
+    _check_same(path, mapped, new)
+    return RawArray(path, int(mapped.offset), new.shape, mapped.dtype)
+
+
+def _check_same(path: Path, found: NDArray[Any], new: NewImage) -> None:
+    if found.shape != new.shape or found.dtype != new.dtype:
         raise FileError(f"{path} is another image than the one to go on with; remove it")
-    pixels = RawArray(path, int(mapped.offset), new.shape, mapped.dtype)
-    return ImageWriter(path, pixels, new.order(new.axes), resumed=resumed)
 
 
 def _make_npy(path: Path, new: NewImage) -> None:
@@ -45,8 +53,11 @@ def _make_npy(path: Path, new: NewImage) -> None:
         draft.unlink(missing_ok=True)
 
 
-def create_png(path: Path, new: NewImage, resume: bool) -> ImageWriter:  # noqa: ARG001
-    """A grey or RGB picture; what was written before `close` ends with the process."""
+def create_png(path: Path, new: NewImage, resume: bool) -> ImageWriter:
+    """A grey or RGB picture.
+
+    Until `close`, `path` is an empty file and the pixels lie beside it in `<name>.pixels.npy`.
+    """
     if new.dtype.name not in ("uint8", "uint16") or new.axes not in ("YX", "YXC"):
         raise UsageError(
             f"{path}: PNG holds uint8 or uint16 as YX or YXC, not {new.dtype} as {new.axes}; "
@@ -56,11 +67,50 @@ def create_png(path: Path, new: NewImage, resume: bool) -> ImageWriter:  # noqa:
         raise UsageError(f"{path}: PNG holds 3 channels, not {new.size('C')}; write .tif instead")
     if nbytes(new.shape, new.dtype) > MAX_BLOCK_BYTES:
         raise UsageError(f"{path}: an image of {new.nbytes} bytes is too large for PNG; write .tif")
-    pixels = np.zeros(new.shape, new.dtype)
+    resumed = resume and path.exists()
+    pixels = _PngPixels(path, new, resumed)
+    return ImageWriter(path, pixels, new.order(new.axes), pixels.encode, resumed)
 
-    def finish() -> None:
+
+class _PngPixels:
+    """Pixels of a PNG being written: in the scratch file, and in memory once they are encoded."""
+
+    def __init__(self, path: Path, new: NewImage, resumed: bool) -> None:
+        self.shape = new.shape
+        self.dtype = new.dtype
+        self._path = path
+        self._scratch = path.with_name(f"{path.name}.pixels.npy")
+        self._pixels: RawArray | NDArray[Any]
+        if resumed and not self._scratch.exists():
+            self._pixels = _decoded(path, new)
+            return
+        if not resumed:
+            _make_npy(self._scratch, new)
+            path.touch()
+        self._pixels = _open_npy(self._scratch, new)
+
+    def __getitem__(self, region: tuple[slice, ...], /) -> NDArray[Any]:
+        return self._pixels[region]
+
+    def __setitem__(self, region: tuple[slice, ...], block: NDArray[Any], /) -> None:
+        self._pixels[region] = block
+
+    def encode(self) -> None:
+        """Write the picture and remove the scratch file; the pixels can still be read."""
         from imagecodecs import png_encode
 
-        path.write_bytes(png_encode(pixels))
+        self._pixels = self._pixels[(slice(None),) * len(self.shape)]
+        draft = self._path.with_name(f"{self._path.name}.new")
+        draft.write_bytes(png_encode(self._pixels))
+        draft.replace(self._path)
+        self._scratch.unlink(missing_ok=True)
 
-    return ImageWriter(path, pixels, new.order(new.axes), finish)
+
+def _decoded(path: Path, new: NewImage) -> NDArray[Any]:
+    """The pixels of a PNG that was closed before."""
+    from imagecodecs import png_decode
+
+    with reading(str(path)):
+        pixels: NDArray[Any] = np.array(png_decode(path.read_bytes()))
+    _check_same(path, pixels, new)
+    return pixels
