@@ -167,6 +167,15 @@ def test_what_no_machine_can_hold_is_refused(tmp_path: Path) -> None:
         engine(folder).predict_sample({"raw": noise((1, 1, 40, 40))})
 
 
+def test_a_product_of_sizes_beyond_int64_is_refused(tmp_path: Path) -> None:
+    rdf = small.image_model(3)
+    for axis in rdf["inputs"][0]["axes"][2:]:
+        axis["size"] = {"min": 2**22, "step": 2}
+    folder = small.write_package(tmp_path, rdf, small.encoder_decoder(3))
+    with pytest.raises(IncompatibleImageError, match="GB"):
+        engine(folder).plan((1, 1, 20, 40, 40))
+
+
 @pytest.mark.parametrize("tile", [None, {"y": 24, "x": 24}])
 def test_outputs_of_another_scale(tmp_path: Path, tile: dict[str, int] | None) -> None:
     from onnx import helper

@@ -77,3 +77,9 @@ def test_reflection_is_numpys(size: int, before: int, after: int) -> None:
     line = np.arange(size)
     expected = np.pad(line, (before, after), mode="reflect")
     assert (line[reflected(-before, size + after, size)] == expected).all()
+
+
+def test_products_beyond_int64_do_not_pass_for_small_ones() -> None:
+    rule = AxisRule(minimum=2**20, step=2**20, grid=2**20, halo=0)
+    plans = plan_tiles([2**22] * 3, [rule] * 3, 2**61)
+    assert all(plan.width < 2**22 for plan in plans)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scopezoo.packaging.figures import Inference
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.runtimes import cpu_count
+from scopezoo.predict.machine import cpu_count
 from scopezoo.store.package import Package, open_package
 from scopezoo.store.tensors import Axis, FixedSize, SteppedSize, Tensor
 

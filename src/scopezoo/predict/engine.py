@@ -6,7 +6,7 @@ its tiles' cores are handed to the outputs. The result is that of the whole imag
 
 from __future__ import annotations
 
-import os
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +21,7 @@ from scopezoo.errors import IncompatibleImageError, PackageError, UntrustedError
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, input_chain, part_chain
 from scopezoo.predict.facts import NetworkFacts, network_facts
 from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, tile_regions
+from scopezoo.predict.machine import memory_bytes
 from scopezoo.predict.outputs import OutputStage, Statistics
 from scopezoo.predict.runtimes import Runtime, load_runtime
 from scopezoo.predict.sources import ReflectedWindow, Sample, array_source, blocks_of
@@ -45,7 +46,7 @@ class TilePlan:
     halo: Mapping[str, int]
 
     def __len__(self) -> int:
-        return int(np.prod([len(plan.windows) for plan in self.plans]))
+        return math.prod(len(plan.windows) for plan in self.plans)
 
     def tiles(self) -> list[dict[str, Window]]:
         """Windows by axis id, of each tile in raster order."""
@@ -132,15 +133,17 @@ class Engine:
         """Tiles for a sample whose first input has `shape`."""
         sizes = self.sizes(shape)
         axes = tuple(axis.id for axis in self.geometry.axes)
+        self._check_memory(math.prod(legal_sizes(axis)[0] for axis in self.geometry.axes), 4)
         whole = self._whole_plan(sizes)
-        whole_px = int(np.prod([plan.width for plan in whole]))
+        whole_px = math.prod(plan.width for plan in whole)
         if self._one_tile_will_do(sizes, whole, whole_px):
-            self._check_memory(whole_px)
+            self._check_memory(whole_px, self._bytes_per_px(whole_px))
             return TilePlan(axes, tuple(whole), dict.fromkeys(axes, 0))
         rules = self.geometry.rules(self.facts.strides, self.halo.used)
         bounds = [self.tile.get(axis) for axis in axes]
         plans = plan_tiles(sizes, rules, self._max_tile_px(), bounds)
-        self._check_memory(int(np.prod([plan.width for plan in plans])))
+        tile_px = math.prod(plan.width for plan in plans)
+        self._check_memory(tile_px, self._bytes_per_px(tile_px))
         return TilePlan(axes, tuple(plans), {a: r.halo for a, r in zip(axes, rules, strict=True)})
 
     def _whole_plan(self, sizes: Sequence[int]) -> list[AxisPlan]:
@@ -165,13 +168,16 @@ class Engine:
                 return False
         return whole_px <= ALWAYS_WHOLE_PX or whole_px <= self._max_tile_px()
 
-    def _check_memory(self, tile_px: int) -> None:
+    def _bytes_per_px(self, tile_px: int) -> float:
+        return self.facts.bytes_per_px if tile_px > ALWAYS_WHOLE_PX else 4
+
+    def _check_memory(self, tile_px: int, bytes_per_px: float) -> None:
         """Refuse a tile that cannot fit this machine, before anything is allocated."""
-        needed = tile_px * (self.facts.bytes_per_px if tile_px > ALWAYS_WHOLE_PX else 4)
-        if needed > machine_memory_bytes():
+        needed, available = tile_px * math.ceil(bytes_per_px), memory_bytes()
+        if available is not None and needed > available:
             raise IncompatibleImageError(
-                f"{self.package.id} needs about {needed / 1e9:.0f} GB for its smallest tile "
-                f"of this image; this machine has {machine_memory_bytes() / 1e9:.0f} GB"
+                f"{self.package.id} needs about {needed // 10**9} GB for its smallest tile "
+                f"of this image; this machine has {available / 1e9:.0f} GB"
             )
 
     def _max_tile_px(self) -> int:
@@ -359,11 +365,6 @@ def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -
             written = writer.submit(run.store, number, tile, raw)
         if written is not None:
             written.result()
-
-
-def machine_memory_bytes() -> int:
-    """Main memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_steps(package: Package, trust: bool) -> None:

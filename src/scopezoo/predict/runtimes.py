@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from scopezoo.errors import (
     UntrustedError,
     UsageError,
 )
+from scopezoo.predict.machine import cpu_count
 from scopezoo.store.files import sha256
 from scopezoo.store.package import Package
 
@@ -42,6 +42,7 @@ class Runtime:
     weights_format: str
     weights_sha256: str
     precision: str
+    device: str
 
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
         """The raw network. Raises RuntimeFailedError where it fails."""
@@ -80,12 +81,7 @@ def load_runtime(
     if weights_format == "onnx":
         _refuse_external_data(content)
     version, call = _LOADERS[name](package, content, device, precision)
-    return Runtime(name, version, call, weights_format, sha256(content), precision)
-
-
-def cpu_count() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Runtime(name, version, call, weights_format, sha256(content), precision, device)
 
 
 def _choose(package: Package, precision: str, trust: bool) -> str:

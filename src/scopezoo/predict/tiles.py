@@ -83,12 +83,13 @@ def plan_tiles(
     options = [
         _options(size, rule, bound) for size, rule, bound in zip(sizes, rules, bounds, strict=True)
     ]
-    widths = [np.array([width for width, _ in option], dtype=np.int64) for option in options]
-    counts = [np.array([count for _, count in option], dtype=np.int64) for option in options]
+    # as float64, since a product of three widths can be beyond int64
+    widths = [np.array([width for width, _ in option], dtype=float) for option in options]
+    counts = [np.array([count for _, count in option], dtype=float) for option in options]
     tile_px, tiles = _outer(widths), _outer(counts)
     # a window costs a call, and the bytes at its edges: fewer win among near-equal sums
-    cost = tile_px.astype(float) * tiles * (1 + 1e-3 * np.log2(tiles))
-    cost[tile_px > max(max_px, int(tile_px.min()))] = np.inf
+    cost = tile_px * tiles * (1 + 1e-3 * np.log2(tiles))
+    cost[tile_px > max(max_px, tile_px.min())] = np.inf
     best = np.unravel_index(int(np.argmin(cost)), cost.shape)
     return [
         _place(size, rule, *option[i])
@@ -150,8 +151,8 @@ def _place(size: int, rule: AxisRule, width: int, count: int) -> AxisPlan:
     )
 
 
-def _outer(values: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    result = np.ones((), dtype=np.int64)
+def _outer(values: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    result = np.ones(())
     for axis_values in values:
         result = np.multiply.outer(result, axis_values)
     return result

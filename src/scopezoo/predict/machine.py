@@ -1,0 +1,35 @@
+"""What this machine, or the container it shows, has to offer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+CGROUP_FOLDER = Path("/sys/fs/cgroup")
+CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
+"""Of version 2 and version 1; a container sees its own group at the root."""
+
+
+def cpu_count() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes(cgroup: Path = CGROUP_FOLDER) -> int | None:
+    """Main memory that this process may use; None where the system does not tell."""
+    limits = [_cgroup_limit(cgroup / name) for name in CGROUP_LIMITS]
+    return min((size for size in (_physical(), *limits) if size is not None), default=None)
+
+
+def _physical() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf, others lack the names
+        return None
+
+
+def _cgroup_limit(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return None
