@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from scopezoo.predict.geometry import Geometry, legal_sizes
 from scopezoo.predict.halo import AxisHalo, SpaceAxis, measure_halo
 from scopezoo.predict.probes import TensorLayout
 from scopezoo.predict.runtimes import Runtime, load_runtime
+from scopezoo.predict.tiles import AxisRule
 from scopezoo.store.files import sha256
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Axis, FixedSize
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 3
+FACTS_VERSION = 4
 """Kept facts of another version are found anew."""
 UNKNOWN_BYTES_PER_PX = 4000.0
 """Taken where the graph does not tell: more than the networks of microscopy need."""
 UNKNOWN_STRIDE = 32
+MEMORY_TEST_PX = {2: 768, 3: 80}
+"""Side of the image, by axes of space, on which the memory of a run is measured."""
+MEASURED_FACTOR = 1.1
+"""Room over what was measured."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +79,9 @@ def cache_folder() -> Path:
 
 
 def _key(geometry: Geometry, runtime: Runtime) -> str:
-    """What the facts depend on: the weights, and what the description says of sizes."""
-    return sha256(f"{runtime.weights_sha256} {geometry}".encode())
+    """What the facts depend on: weights, runtime, and what the description says of sizes."""
+    run_by = f"{runtime.name} {runtime.version} {runtime.device} {runtime.precision}"
+    return sha256(f"{runtime.weights_sha256} {run_by} {geometry}".encode())
 
 
 def _keep(path: Path, facts: NetworkFacts) -> None:
@@ -92,6 +101,7 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
         _space_axis(axis, geometry, None if graph is None else graph.axes[i])
         for i, axis in enumerate(geometry.axes)
     ]
+    bytes_per_px = _bytes_per_px(package, geometry, runtime, graph)
     exact = runtime
     if runtime.precision != "float32":  # whose rounding would be taken for a need of halo
         exact = load_runtime(package, runtime="onnxruntime")
@@ -104,7 +114,7 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
             axis.id: {str(px): error for px, error in found[axis.id].error_at.items()}
             for axis in space
         },
-        bytes_per_px=_bytes_per_px(graph),
+        bytes_per_px=bytes_per_px,
     )
 
 
@@ -113,12 +123,53 @@ def _needed(found: AxisHalo) -> int | None:
     return found.radius_px if found.needed_px is None else found.needed_px
 
 
-def _bytes_per_px(graph: GraphFacts | None) -> float:
+def _bytes_per_px(
+    package: Package, geometry: Geometry, runtime: Runtime, graph: GraphFacts | None
+) -> float:
+    """Measured where that can be done, else what the graph says with room for every runtime."""
     from scopezoo.predict.graph import MEMORY_FACTOR
 
+    measured = _measured_bytes_per_px(package, geometry, runtime)
     if graph is None or graph.activation_bytes_per_px is None:
-        return UNKNOWN_BYTES_PER_PX
-    return graph.activation_bytes_per_px * MEMORY_FACTOR
+        return max(UNKNOWN_BYTES_PER_PX, measured or 0)
+    if measured is None:
+        return graph.activation_bytes_per_px * MEMORY_FACTOR
+    return max(measured, graph.activation_bytes_per_px) * MEASURED_FACTOR
+
+
+def _measured_bytes_per_px(
+    package: Package, geometry: Geometry, runtime: Runtime
+) -> float | None:
+    """What a first run of the network takes and keeps; None where that cannot be seen.
+
+    onnxruntime keeps in its arena what it once took, so that resident memory shows the peak.
+    """
+    before = resident_bytes()
+    if before is None or runtime.name != "onnxruntime" or runtime.device != "cpu":
+        return None
+    fresh = load_runtime(package, runtime="onnxruntime")
+    inputs, _ = _layouts(package, geometry)
+    wanted = MEMORY_TEST_PX[min(3, max(2, len(package.description.inputs[0].space)))]
+    extent = {}
+    for axis in geometry.axes:
+        minimum, step = legal_sizes(axis)
+        extent[axis.id] = AxisRule(minimum, step, max(1, step), 0).whole(wanted) if step else minimum
+    arrays = [np.zeros(layout.shape(extent), layout.dtype) for layout in inputs]
+    before = resident_bytes()
+    fresh.run(arrays)
+    after = resident_bytes()
+    if before is None or after is None:
+        return None
+    return (after - before) / math.prod(extent.values())
+
+
+def resident_bytes() -> int | None:
+    """Resident memory of this process; None where the system does not tell (it is not Linux)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _space_axis(axis: Axis, geometry: Geometry, found: AxisFacts | None) -> SpaceAxis:

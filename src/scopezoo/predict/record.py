@@ -31,6 +31,7 @@ def model_record(engine: Engine) -> dict[str, Any]:
         "weights_sha256": runtime.weights_sha256,
         "runtime": f"{runtime.name} {runtime.version}",
         "precision": runtime.precision,
+        "device": runtime.device,
     }
 
 
