@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
-from timing import MODEL, SCOPEZOO, Spent, interleaved, print_table, told, whole_process
+from timing import LIMIT_CORE, MODEL, SCOPEZOO, Spent, interleaved, print_table, told, whole_process
 
 SIZE = 4096
 ROUNDS = 3
-CORE = """
+CORE = (
+    LIMIT_CORE
+    + """
 import sys, time, json
 import numpy as np
 from bioimageio.core import create_prediction_pipeline, load_description
@@ -34,6 +36,7 @@ with create_prediction_pipeline(description, weight_format="onnx") as pipeline:
 np.save(out, result.members["probability"].data.values[0, 0])
 print(json.dumps(spent))
 """
+)
 
 
 def image() -> np.ndarray:

@@ -13,13 +13,15 @@ import numpy as np
 import tifffile
 import torch
 import yaml
-from timing import SCOPEZOO, Spent, interleaved, print_table, told, whole_process
+from timing import LIMIT_CORE, SCOPEZOO, Spent, interleaved, print_table, told, whole_process
 from torch import nn
 
 SHAPE = (64, 1024, 1024)
 HALO_PX = 24
 ROUNDS = 1
-CORE = """
+CORE = (
+    LIMIT_CORE
+    + """
 import sys, time, json
 import numpy as np
 from bioimageio.core import create_prediction_pipeline, load_description
@@ -35,6 +37,7 @@ with create_prediction_pipeline(description, weight_format="onnx") as pipeline:
 np.save(out, result.members["out"].data.values[0, 0])
 print(json.dumps(spent))
 """
+)
 
 
 class UNet3D(nn.Module):
@@ -68,7 +71,7 @@ def write_package(folder: Path) -> None:
     """A package of format 0.5 that core and scopezoo load."""
     torch.manual_seed(0)
     network = UNet3D().eval()
-    example = torch.randn(1, 1, 16, 64, 64)
+    example = torch.randn(1, 1, 64, 64, 64)
     axes = {2: "z", 3: "y", 4: "x"}
     torch.onnx.export(
         network,
@@ -90,7 +93,7 @@ def write_package(folder: Path) -> None:
 
 def description() -> dict[str, object]:
     free = [
-        {"type": "space", "id": axis, "size": {"min": 16, "step": 4}} for axis in ("z", "y", "x")
+        {"type": "space", "id": axis, "size": {"min": 64, "step": 4}} for axis in ("z", "y", "x")
     ]
     following = [
         {

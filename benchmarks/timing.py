@@ -22,6 +22,18 @@ DATA = Path(os.environ.get("SCOPEZOO_DATA", Path(__file__).parents[2] / "shared"
 MODEL = DATA / "bmz_nuclei_broad_dynamic"
 
 
+LIMIT_CORE = """
+import os, onnxruntime
+_Session, _threads = onnxruntime.InferenceSession, len(os.sched_getaffinity(0))
+def _limited(*args, **kwargs):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _threads
+    return _Session(*args, **{"sess_options": options, **kwargs})
+onnxruntime.InferenceSession = _limited
+"""
+"""Left alone, onnxruntime pins a thread to every core of the machine, whatever it may use."""
+
+
 @dataclass(frozen=True)
 class Spent:
     """Seconds of one run."""
