@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scopezoo.errors import PackageError, UnsafePackageError
 from scopezoo.store import open_package
 from scopezoo.store.description import parse_description
-from scopezoo.store.rdf import load_yaml
+from scopezoo.store.files import FolderFiles
+from scopezoo.store.rdf import MAX_YAML_BYTES, load_yaml
 from scopezoo.store.tensors import (
     FileReference,
     FixedSize,
@@ -283,3 +284,13 @@ def test_a_file_whose_hash_is_wrong(tmp_path: Path) -> None:
     package = open_package(tmp_path)
     with pytest.raises(PackageError, match="SHA-256"):
         package.read(package.description.weights["onnx"].file)
+
+
+def test_a_description_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "rdf.yaml").open("wb") as file:
+        file.truncate(MAX_YAML_BYTES + 1)
+    monkeypatch.setattr(FolderFiles, "read", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(UnsafePackageError, match="at most"):
+        open_package(tmp_path)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from scopezoo.errors import FileError, PackageError, ScopezooError, UnsafePackageError
 from scopezoo.store.files import (
+    MAX_FILE_BYTES,
     MAX_FILES,
     PackageFiles,
     name_problem,
@@ -175,6 +176,7 @@ def member(name: str, size: int = 1, compressed: int = 1, mode: int = 0) -> zipf
         ([member("link", mode=stat.S_IFLNK | 0o777)], "symbolic link"),
         ([member("bomb", size=3 * 1024**3, compressed=3 * 1024**2)], "bomb"),
         ([member(f"part{i}", size=4 * 1024**3, compressed=1024**3) for i in range(3)], "unpacks"),
+        ([member("one", size=MAX_FILE_BYTES + 1, compressed=1024**3)], "'one' unpacks to"),
         ([member(f"f{i}") for i in range(MAX_FILES + 1)], "at most"),
     ],
 )

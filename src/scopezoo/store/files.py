@@ -156,6 +156,11 @@ def zip_problems(members: list[zipfile.ZipInfo]) -> list[str]:
         for info in members
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
     ]
+    problems += [
+        f"{info.filename!r} unpacks to {info.file_size} bytes; at most {MAX_FILE_BYTES} are allowed"
+        for info in members
+        if info.file_size > MAX_FILE_BYTES
+    ]
     total = sum(info.file_size for info in members)
     if total > MAX_TOTAL_BYTES:
         problems.append(f"unpacks to {total} bytes; at most {MAX_TOTAL_BYTES} are allowed")

@@ -8,7 +8,7 @@ from pathlib import Path
 from scopezoo.errors import PackageError, UnsafePackageError
 from scopezoo.store.description import Description, parse_description
 from scopezoo.store.files import PackageFiles, name_problem, open_files, sha256
-from scopezoo.store.rdf import find_rdf, load_yaml
+from scopezoo.store.rdf import find_rdf, load_yaml, read_yaml
 from scopezoo.store.tensors import FileReference
 
 
@@ -55,7 +55,7 @@ def open_package(path: str | Path) -> Package:
     """
     files = open_files(Path(path))
     rdf_name = find_rdf(files)
-    content = files.read(rdf_name)
+    content = read_yaml(files, rdf_name)
     try:
         description = parse_description(load_yaml(content, rdf_name))
     except PackageError as error:

@@ -60,8 +60,7 @@ def load_yaml(content: bytes, name: str) -> dict[str, Any]:
     Raises UnsafePackageError for aliases, tags and what is too large or too deep; PackageError for
     what is no YAML mapping. `name` is for the message.
     """
-    if len(content) > MAX_YAML_BYTES:
-        raise UnsafePackageError(f"{name} has {len(content)} bytes; at most {MAX_YAML_BYTES}")
+    _check_size(len(content), name)
     try:
         _refuse_tricks(content, name)
         loaded = yaml.load(content, Loader=_CoreSchemaLoader)
@@ -71,6 +70,17 @@ def load_yaml(content: bytes, name: str) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise PackageError(f"{name} holds a {type(loaded).__name__}; expected a mapping")
     return loaded
+
+
+def read_yaml(files: PackageFiles, name: str) -> bytes:
+    """A YAML file of a package. Raises UnsafePackageError for one too large, which is not read."""
+    _check_size(files.size(name), f"{files.location}: {name}")
+    return files.read(name)
+
+
+def _check_size(size_bytes: int, name: str) -> None:
+    if size_bytes > MAX_YAML_BYTES:
+        raise UnsafePackageError(f"{name} has {size_bytes} bytes; at most {MAX_YAML_BYTES}")
 
 
 def _refuse_tricks(content: bytes, name: str) -> None:

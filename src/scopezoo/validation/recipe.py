@@ -5,7 +5,7 @@ from __future__ import annotations
 from scopezoo.errors import ScopezooError
 from scopezoo.store.description import Description
 from scopezoo.store.files import PackageFiles
-from scopezoo.store.rdf import load_yaml
+from scopezoo.store.rdf import load_yaml, read_yaml
 from scopezoo.validation.report import Check, judged
 
 RECIPE_NAME = "recipe.yaml"
@@ -24,7 +24,7 @@ def _problems(files: PackageFiles, package: Description | None) -> list[str]:
     from scopezoo.models.recipe import Recipe
 
     try:
-        recipe = Recipe.model_validate(load_yaml(files.read(RECIPE_NAME), RECIPE_NAME))
+        recipe = Recipe.model_validate(load_yaml(read_yaml(files, RECIPE_NAME), RECIPE_NAME))
     except ScopezooError as error:
         return [str(error)]
     except ValidationError as error:

@@ -34,7 +34,7 @@ def checks(subject: Subject) -> Iterator[Check]:
     if problems:
         return
     rdf_name = find_rdf(files)
-    content = files.read(rdf_name)
+    content = read_yaml(files, rdf_name)
     rdf = load_yaml(content, rdf_name)
     yield judged(LEVEL, "description", [], f"{rdf_name} is plain YAML", bytes=len(content))
     skipped = skipped_weights(rdf, set(names), subject.trust)
