@@ -158,6 +158,27 @@ def test_a_description_that_lies_about_sizes_is_said(tmp_path: Path) -> None:
         engine(folder).predict_sample({"raw": noise((1, 1, 40, 40))})
 
 
+def test_a_size_that_follows_the_channels_is_refused(tmp_path: Path) -> None:
+    rdf = small.image_model(2)
+    rdf["outputs"][0]["axes"][2]["size"] = {"tensor_id": "raw", "axis_id": "channel"}
+    folder = small.write_package(tmp_path, rdf, small.encoder_decoder(2))
+    with pytest.raises(PackageError, match=r"'y' refers to raw\.channel"):
+        engine(folder)
+
+
+def test_statistics_of_another_output_are_refused(tmp_path: Path) -> None:
+    rdf = small.image_model(2)
+    step = {"id": "scale_range", "kwargs": {"reference_tensor": "out", "axes": ["y", "x"]}}
+    rdf["outputs"].append(rdf["outputs"][0] | {"id": "second", "postprocessing": [step]})
+    folder = small.write_package(tmp_path, rdf, small.encoder_decoder(2))
+    with pytest.raises(PackageError, match="'second' need statistics of the output 'out'"):
+        Engine(open_package(folder))
+    step["kwargs"]["reference_tensor"] = "raw"
+    small.write_package(tmp_path, rdf, small.encoder_decoder(2))
+    with pytest.raises(PackageError, match="the network has 1 outputs"):  # found later, and true
+        engine(folder)
+
+
 def test_what_no_machine_can_hold_is_refused(tmp_path: Path) -> None:
     rdf = small.image_model(2)
     for axis in rdf["inputs"][0]["axes"][2:]:

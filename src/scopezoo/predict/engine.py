@@ -383,6 +383,21 @@ def check_steps(package: Package, trust: bool) -> None:
                 f"{package.location}: {tensor.id!r} is processed by code of the package itself; "
                 "say --trust if you know who made it"
             )
+        _check_measures(package, tensor)
+
+
+def _check_measures(package: Package, tensor: Tensor) -> None:
+    """Refuse statistics of an output that are not known when the tensor's steps run."""
+    outputs = {output.id for output in package.description.outputs}
+    if not has_step(tensor, DECODING):
+        outputs.discard(tensor.id)  # its own wait until it is whole
+    measures = part_chain(package.description, tensor, known_steps(tensor)).measures
+    wanted = sorted(outputs & {measure.tensor for measure in measures})
+    if wanted:
+        raise PackageError(
+            f"{package.id}: steps of {tensor.id!r} need statistics of the output {wanted[0]!r}; "
+            "expected those of inputs"
+        )
 
 
 def known_steps(tensor: Tensor) -> list[Mapping[str, Any]]:

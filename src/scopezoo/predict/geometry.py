@@ -155,7 +155,8 @@ def _follows(description: Description, first: Tensor, axis: Axis) -> Follows | N
 
 
 def _through_reference(description: Description, first: Tensor, axis: Axis) -> Follows | None:
-    scale, offset = Fraction(1), 0
+    tiled = {a.id for a in first.axes if a.type not in ("batch", "channel")}
+    start, scale, offset = axis, Fraction(1), 0
     for _ in range(len(description.outputs) + len(description.inputs) + 1):
         assert isinstance(axis.size, ReferenceSize)
         tensor = description.tensor(axis.size.tensor)
@@ -166,6 +167,11 @@ def _through_reference(description: Description, first: Tensor, axis: Axis) -> F
         if tensor.id == first.id or (
             tensor in description.inputs and reference.id in first.axis_ids
         ):
+            if reference.id not in tiled:
+                raise PackageError(
+                    f"{description.name}: the size of output axis {start.id!r} refers to "
+                    f"{tensor.id}.{reference.id}; expected one of {', '.join(sorted(tiled))}"
+                )
             return Follows(reference.id, scale, offset) if scale else None
         if not isinstance(reference.size, ReferenceSize):
             return None

@@ -161,10 +161,13 @@ def _image_source(
         slices = {letter: slice(index, index + 1) for letter, index in position.items()}
         slices |= {x: part for x, part in zip(letters, region, strict=True) if x}
         pixels = image.read(**{**slices, "C": span})
-        if picks != list(range(len(picks))):
-            pixels = pixels.take(picks, axis=image.axes.index("C"))
         pixels = arranged(pixels, image.axes, letters)
-        return pixels if "C" not in letters else pixels[_along(letters.index("C"), slices["C"])]
+        if "C" not in letters:
+            return pixels
+        axis = letters.index("C")
+        if picks != list(range(len(picks))):
+            pixels = pixels.take(picks, axis=axis)
+        return pixels[_along(axis, slices["C"])]
 
     return Source(shape, image.dtype, read)
 
@@ -223,7 +226,7 @@ def blocks_of(
 def given_images(
     images: Image | Mapping[str, Image], tensors: Sequence[Tensor]
 ) -> dict[str, Image]:
-    """One image per required input tensor.
+    """One image per required input tensor; the first, which all sizes follow, is always required.
 
     Raises UsageError where a required input has none or a name is unknown.
     """
@@ -231,7 +234,8 @@ def given_images(
         images = {tensors[0].id: images}
     ids = [tensor.id for tensor in tensors]
     unknown = [name for name in images if name not in ids]
-    missing = [t.id for t in tensors if t.id not in images and not t.optional]
+    required = [tensors[0].id, *(t.id for t in tensors[1:] if not t.optional)]
+    missing = [name for name in required if name not in images]
     if unknown or missing:
         raise UsageError(
             f"the model takes the inputs {', '.join(ids)}; give them as ID=FILE,ID=FILE "
