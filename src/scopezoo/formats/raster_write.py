@@ -6,51 +6,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats.image_writer import ImageWriter
 from scopezoo.formats.limits import MAX_BLOCK_BYTES, nbytes, reading
 from scopezoo.formats.new_image import NewImage
-from scopezoo.formats.raw_array import RawArray, reserve
+from scopezoo.formats.npy import make_npy, reopen_npy
+from scopezoo.formats.raw_array import RawArray
+from scopezoo.image import LazyArray
 
 
 def create_npy(path: Path, new: NewImage, resume: bool) -> ImageWriter:
     """An array in the order of the image's axes; NPY has no place for metadata."""
     resumed = resume and path.exists()
+    pixels = _npy_pixels(path, new, resumed)
+    return ImageWriter(path, pixels, new.order(new.axes), resumed=resumed)
+
+
+def _npy_pixels(path: Path, new: NewImage, resumed: bool) -> RawArray:
     if not resumed:
-        _make_npy(path, new)
-    return ImageWriter(path, _open_npy(path, new), new.order(new.axes), resumed=resumed)
+        return make_npy(path, new.shape, new.dtype)
+    pixels = reopen_npy(path)
+    _check_same(path, pixels, new)
+    return pixels
 
 
-def _open_npy(path: Path, new: NewImage) -> RawArray:
-    with reading(str(path)):
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    _check_same(path, mapped, new)
-    return RawArray(path, int(mapped.offset), new.shape, mapped.dtype)
-
-
-def _check_same(path: Path, found: NDArray[Any], new: NewImage) -> None:
+def _check_same(path: Path, found: LazyArray, new: NewImage) -> None:
     if found.shape != new.shape or found.dtype != new.dtype:
         raise FileError(f"{path} is another image than the one to go on with; remove it")
-
-
-def _make_npy(path: Path, new: NewImage) -> None:
-    draft = path.with_name(f"{path.name}.new")
-    header: dict[str, Any] = {
-        "descr": npy.dtype_to_descr(new.dtype),
-        "fortran_order": False,
-        "shape": new.shape,
-    }
-    try:
-        with draft.open("wb") as file:
-            npy.write_array_header_1_0(file, header)
-            offset = file.tell()
-        reserve(draft, offset + new.nbytes)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def create_png(path: Path, new: NewImage, resume: bool) -> ImageWriter:
@@ -84,10 +68,8 @@ class _PngPixels:
         if resumed and not self._scratch.exists():
             self._pixels = _decoded(path, new)
             return
-        if not resumed:
-            _make_npy(self._scratch, new)
-            path.touch()
-        self._pixels = _open_npy(self._scratch, new)
+        self._pixels = _npy_pixels(self._scratch, new, resumed)
+        path.touch()
 
     def __getitem__(self, region: tuple[slice, ...], /) -> NDArray[Any]:
         return self._pixels[region]

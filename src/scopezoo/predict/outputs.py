@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from scopezoo.formats.limits import writing
+from scopezoo.formats.npy import make_npy, reopen_npy
+from scopezoo.formats.raw_array import RawArray
 from scopezoo.predict.chains import CUSTOM, part_chain
 from scopezoo.predict.custom import load_custom
 from scopezoo.predict.processing import Chain
@@ -71,7 +73,8 @@ class DirectOutput:
 class WholeOutput:
     """Post-processing by statistics of the whole output, or by code that wants all of it.
 
-    Raw tiles are kept in the file `scratch`, so that memory does not grow with the image.
+    Raw tiles are kept in the file `scratch`, so that memory does not grow with the image. Raises
+    FileError where its disk is full.
     """
 
     def __init__(self, finishing: Finishing, sink: Sink, scratch: Path, resumed: bool) -> None:
@@ -79,7 +82,7 @@ class WholeOutput:
         self._sink = sink
         self.scratch = scratch
         self._resumed = resumed
-        self._kept: NDArray[Any] | None = None
+        self._kept: RawArray | None = None
 
     def add(
         self,
@@ -89,16 +92,16 @@ class WholeOutput:
         whole_shape: Sequence[int],
         statistics: Statistics,  # noqa: ARG002 # come again with `finish`
     ) -> None:
-        if self._kept is None and self._resumed:
-            self._kept = open_memmap(self.scratch, mode="r+")
-        elif self._kept is None:
-            shape = tuple(whole_shape)
-            self._kept = open_memmap(self.scratch, mode="w+", dtype=block.dtype, shape=shape)
-        self._kept[region] = block
+        with writing(self.scratch):
+            if self._kept is None and not self._resumed:
+                self._kept = make_npy(self.scratch, tuple(whole_shape), block.dtype)
+            elif self._kept is None:
+                self._kept = reopen_npy(self.scratch)
+            self._kept[region] = block
 
     def finish(self, statistics: Statistics) -> None:
-        kept = open_memmap(self.scratch, mode="r") if self._kept is None else self._kept
-        source = Source(kept.shape, kept.dtype, lambda region: np.asarray(kept[region]))
+        kept = reopen_npy(self.scratch) if self._kept is None else self._kept
+        source = Source(kept.shape, kept.dtype, kept.__getitem__)
         self._finishing(source, statistics, self._sink)
 
 
