@@ -244,6 +244,45 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(results["difference"], a - b)
 
 
+@pytest.mark.parametrize("spare", [True, False])
+def test_an_input_left_out(tmp_path: Path, spare: bool) -> None:
+    """ONNX lets an input be left out that has a value of its own in the file."""
+    from onnx import helper
+
+    value = small.numpy_helper.from_array(np.full((1, 1, 1, 1), 5, np.float32), "mask")
+    free = [1, 1, "y", "x"]
+    onnx = small.network(
+        [helper.make_node("Add", ["mask", "raw"], ["out"])],
+        [value] if spare else [],
+        {"mask": [1, 1, 1, 1] if spare else free, "raw": free},
+        {"out": [1, 1, "y_out", "x_out"]},
+    )
+    rdf = small.image_model(2)
+    rdf["inputs"].append(rdf["inputs"][0] | {"id": "mask", "optional": True})
+    folder = small.write_package(tmp_path, rdf, onnx)
+    pixels = noise((1, 1, 40, 40))
+    if spare:
+        result = engine(folder).predict_sample({"raw": pixels})["out"]
+        np.testing.assert_array_equal(result, pixels + 5)
+        return
+    with pytest.raises(UsageError, match="'mask'; give it as mask=FILE"):
+        engine(folder).predict_sample({"raw": pixels})
+
+
+def test_statistics_of_an_input_left_out(tmp_path: Path) -> None:
+    step = {"id": "scale_range", "kwargs": {"reference_tensor": "mask", "axes": ["y", "x"]}}
+    rdf = small.image_model(2, postprocessing=[step])
+    rdf["inputs"].append(rdf["inputs"][0] | {"id": "mask", "optional": True})
+    rdf["inputs"][1]["preprocessing"] = [{"id": "scale_range", "kwargs": {"axes": ["y", "x"]}}]
+    nodes, weights = small.convolution("out", "raw", np.ones((1, 1, 1, 1)))
+    free = [1, 1, "y", "x"]
+    onnx = small.network(nodes, weights, {"raw": free, "mask": free}, {"out": free})
+    with pytest.raises(UsageError, match="statistics of the input 'mask'"):
+        engine(small.write_package(tmp_path, rdf, onnx)).predict_sample(
+            {"raw": noise((1, 1, 40, 40))}
+        )
+
+
 def test_statistics_of_the_output_are_those_of_the_whole(tmp_path: Path) -> None:
     steps = [{"id": "zero_mean_unit_variance", "kwargs": {"axes": ["y", "x"]}}]
     rdf = small.image_model(2, postprocessing=steps)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.errors import IncompatibleImageError, PackageError, UntrustedError
+from scopezoo.errors import IncompatibleImageError, PackageError, UntrustedError, UsageError
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, input_chain, part_chain
 from scopezoo.predict.facts import NetworkFacts, network_facts
 from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, tile_regions
@@ -185,13 +185,18 @@ class Engine:
 
     def statistics(self, sample: Sample) -> dict[Measure, NDArray[Any]]:
         """All statistics of the sample's inputs that pre- and post-processing ask for."""
-        wanted = {m for chain in self.chains.values() for m in chain.measures}
+        wanted = {m for name in sample.sources for m in self.chains[name].measures}
         for output in self.description.outputs:
             wanted |= part_chain(self.description, output, known_steps(output)).measures
         found: dict[Measure, NDArray[Any]] = {}
         for tensor in self.description.inputs:
             own = [measure for measure in wanted if measure.tensor == tensor.id]
-            if own and tensor.id in sample.sources:
+            if own and tensor.id not in sample.sources:
+                raise UsageError(
+                    f"{self.package.id} needs statistics of the input {tensor.id!r}; give it as "
+                    f"{tensor.id}=FILE"
+                )
+            if own:
                 source = sample.sources[tensor.id]
                 found |= compute_statistics(
                     own, tensor.axis_ids, source.shape, partial(blocks_of, source)
@@ -271,10 +276,12 @@ class _Run:
         self.on_tile = on_tile
         self._constant: OrderedDict[bytes, list[NDArray[Any]]] = OrderedDict()
 
-    def load(self, tile: Mapping[str, Window]) -> tuple[list[NDArray[Any]], bytes | None]:
+    def load(self, tile: Mapping[str, Window]) -> tuple[list[NDArray[Any] | None], bytes | None]:
         """Pre-processed inputs of a tile, and a key if each channel has but one value."""
-        tensors = [t for t in self.engine.description.inputs if t.id in self.sample.sources]
-        inputs = [self._input(tensor, tile) for tensor in tensors]
+        inputs = [
+            self._input(tensor, tile) if tensor.id in self.sample.sources else None
+            for tensor in self.engine.description.inputs
+        ]
         return inputs, _constant_key(inputs) if len(self.plan) > 1 else None
 
     def _input(self, tensor: Tensor, tile: Mapping[str, Window]) -> NDArray[Any]:
@@ -297,7 +304,7 @@ class _Run:
         processed = window.pad(chain.apply(pixels, self.statistics, window.region))
         return np.asarray(processed, dtype=_network_dtype(processed))
 
-    def call(self, loaded: tuple[list[NDArray[Any]], bytes | None]) -> list[NDArray[Any]]:
+    def call(self, loaded: tuple[list[NDArray[Any] | None], bytes | None]) -> list[NDArray[Any]]:
         """The network's raw outputs for a tile; empty windows of one value run once."""
         inputs, key = loaded
         if key is None:
@@ -370,7 +377,8 @@ def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -
 def check_steps(package: Package, trust: bool) -> None:
     """Refuse what this engine cannot or may not do, before anything is read.
 
-    Raises PackageError for cellpose_flow_dynamics, UntrustedError for `custom` without trust.
+    Raises PackageError for cellpose_flow_dynamics and for statistics of other outputs,
+    UntrustedError for `custom` without trust.
     """
     for tensor in (*package.description.inputs, *package.description.outputs):
         if any(step.get("id") == "cellpose_flow_dynamics" for step in tensor.steps):
@@ -405,10 +413,12 @@ def known_steps(tensor: Tensor) -> list[Mapping[str, Any]]:
     return [s for s in tensor.steps if s.get("id") not in (CUSTOM, DECODING)]
 
 
-def _constant_key(inputs: Sequence[NDArray[Any]]) -> bytes | None:
+def _constant_key(inputs: Sequence[NDArray[Any] | None]) -> bytes | None:
     """Tells windows apart that have one value per index of their second axis, the channel."""
     key = b""
     for array in inputs:
+        if array is None:
+            continue
         first = array[(slice(0, 1), slice(None), *(slice(0, 1),) * (array.ndim - 2))]
         if not np.array_equal(array, np.broadcast_to(first, array.shape)):
             return None

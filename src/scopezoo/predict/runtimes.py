@@ -29,7 +29,8 @@ RUNTIMES = {
 }
 """Weights format that each runtime needs, best first."""
 
-Arrays = Sequence[NDArray[Any]]
+Arrays = Sequence[NDArray[Any] | None]
+"""One per input of the description, None for one that is left out."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,16 @@ class Runtime:
     device: str
 
     def run(self, inputs: Arrays) -> list[NDArray[Any]]:
-        """The raw network. Raises RuntimeFailedError where it fails."""
+        """The raw network.
+
+        Raises RuntimeFailedError where it fails, UsageError where it needs an input left out.
+        """
         try:
             return self.call(inputs)
+        except UsageError:
+            raise
         except Exception as error:  # each runtime has exceptions of its own
-            shapes = ", ".join(str(array.shape) for array in inputs)
+            shapes = ", ".join(str(array.shape) for array in inputs if array is not None)
             line = " ".join(str(error).split())[:300]
             raise RuntimeFailedError(f"{self.name} failed on input {shapes}: {line}") from error
 
@@ -151,11 +157,16 @@ def _load_onnxruntime(package: Package, content: bytes, device: str, _precision:
         session = onnxruntime.InferenceSession(content, options, providers=[provider])
     except Exception as error:  # onnxruntime's exceptions share no public base
         raise _broken(package, error) from error
-    order = _input_order([tensor.name for tensor in session.get_inputs()], package)
+    required = [tensor.name for tensor in session.get_inputs()]
+    # an input with a value of its own in the file is one that can be left out
+    spare = [tensor.name for tensor in session.get_overridable_initializers()]
+    order = _input_order([*required, *spare], package)
     output_names = _output_order([tensor.name for tensor in session.get_outputs()], package)
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
-        return list(session.run(output_names, dict(zip(order, inputs, strict=True))))
+        feed = {n: array for n, array in zip(order, inputs, strict=True) if array is not None}
+        _refuse_left_out(package, inputs, [n in required for n in order])
+        return list(session.run(output_names, feed))
 
     return onnxruntime.__version__, call
 
@@ -164,6 +175,21 @@ def _input_order(names: list[str], package: Package) -> list[str]:
     """Names of the network's inputs in the order of the description: by id, else by position."""
     ids = [tensor.id for tensor in package.description.inputs]
     return _order(names, ids, package, "inputs")
+
+
+def _refuse_left_out(package: Package, inputs: Arrays, needed: Sequence[bool]) -> None:
+    """Raise UsageError where an input is left out that the network needs."""
+    ids = [tensor.id for tensor in package.description.inputs]
+    missing = [
+        name
+        for name, array, need in zip(ids, inputs, needed, strict=True)
+        if array is None and need
+    ]
+    if missing:
+        raise UsageError(
+            f"the network of {package.id} needs the input {missing[0]!r}; give it as "
+            f"{missing[0]}=FILE"
+        )
 
 
 def _output_order(names: list[str], package: Package) -> list[str]:
@@ -209,13 +235,14 @@ def _load_openvino(package: Package, content: bytes, _device: str, precision: st
     compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
-        shapes = tuple(array.shape for array in inputs)
+        _refuse_left_out(package, inputs, [True] * len(inputs))
+        arrays = [np.ascontiguousarray(array) for array in inputs]
+        shapes = tuple(array.shape for array in arrays)
         if shapes not in compiled:
             model.reshape(dict(zip(order, shapes, strict=True)))
             compiled[shapes] = core.compile_model(model, "CPU").create_infer_request()
-        feed = {i: np.ascontiguousarray(array) for i, array in zip(order, inputs, strict=True)}
         request = compiled[shapes]
-        request.infer(feed, share_inputs=True)
+        request.infer(dict(zip(order, arrays, strict=True)), share_inputs=True)
         return [np.array(request.get_output_tensor(i).data) for i in outputs]
 
     return openvino.__version__.split("-")[0], call
@@ -227,7 +254,7 @@ def _load_torchscript(package: Package, content: bytes, device: str, _precision:
         network = torch.jit.load(io.BytesIO(content), map_location=device)
     except RuntimeError as error:
         raise _broken(package, error) from error
-    return torch.__version__, _torch_call(torch, network, device)
+    return torch.__version__, _torch_call(torch, network, device, package)
 
 
 def _load_state_dict(package: Package, content: bytes, device: str, _precision: str) -> Any:
@@ -240,7 +267,7 @@ def _load_state_dict(package: Package, content: bytes, device: str, _precision: 
         network.load_state_dict(state)
     except Exception as error:  # pickle, key and shape errors have no common base
         raise _broken(package, error) from error
-    return torch.__version__, _torch_call(torch, network.to(device), device)
+    return torch.__version__, _torch_call(torch, network.to(device), device, package)
 
 
 def _import_torch() -> Any:
@@ -252,13 +279,22 @@ def _import_torch() -> Any:
     return torch
 
 
-def _torch_call(torch: Any, network: Any, device: str) -> Callable[[Arrays], list[NDArray[Any]]]:
+def _torch_call(
+    torch: Any, network: Any, device: str, package: Package
+) -> Callable[[Arrays], list[NDArray[Any]]]:
     network.eval()
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         with torch.inference_mode():
-            tensors = [torch.from_numpy(np.ascontiguousarray(array)).to(device) for array in inputs]
-            outputs = network(*tensors)
+            tensors = [
+                None if array is None else torch.from_numpy(np.ascontiguousarray(array)).to(device)
+                for array in inputs
+            ]
+            try:
+                outputs = network(*tensors)
+            except Exception:  # which tells little of what a network does with None
+                _refuse_left_out(package, inputs, [True] * len(inputs))
+                raise
         several = isinstance(outputs, tuple | list)
         return [output.cpu().numpy() for output in (outputs if several else [outputs])]
 
