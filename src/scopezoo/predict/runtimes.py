@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ RUNTIMES = {
     "pytorch_state_dict": "pytorch_state_dict",
 }
 """Weights format that each runtime needs, best first."""
+
+COMPILED_SHAPES = 4
+"""For how many shapes of the inputs OpenVINO keeps a compiled network."""
 
 Arrays = Sequence[NDArray[Any] | None]
 """One per input of the description, None for one that is left out."""
@@ -75,7 +79,7 @@ def load_runtime(
     Raises UsageError for a combination that does not exist, UntrustedError for weights that are
     code without `trust`, MissingDependencyError, and PackageError for broken weights.
     """
-    name = runtime or _choose(package, precision, trust)
+    name = runtime or _choose(package, device, precision, trust)
     _check_choice(name, device, precision)
     weights_format = RUNTIMES[name]
     if weights_format not in package.description.weights:
@@ -86,16 +90,19 @@ def load_runtime(
     content = package.read(package.description.weights[weights_format].file)
     if weights_format == "onnx":
         _refuse_external_data(content)
-    version, call = _LOADERS[name](package, content, device, precision)
+    if name == "openvino" and runtime is None and precision == "float32":
+        name, version, call = _openvino_if_it_can(package, content, device, precision)
+    else:
+        version, call = _LOADERS[name](package, content, device, precision)
     return Runtime(name, version, call, weights_format, sha256(content), precision, device)
 
 
-def _choose(package: Package, precision: str, trust: bool) -> str:
+def _choose(package: Package, device: str, precision: str, trust: bool) -> str:
     if precision == "bf16":
         return "openvino"
     weights = package.description.weights
     if "onnx" in weights:
-        return _faster_for_onnx(package)
+        return _faster_for_onnx(package, device)
     torch_formats = [name for name in ("torchscript", "pytorch_state_dict") if name in weights]
     if not torch_formats:
         raise PackageError(
@@ -107,12 +114,12 @@ def _choose(package: Package, precision: str, trust: bool) -> str:
     return torch_formats[0]
 
 
-def _faster_for_onnx(package: Package) -> str:
+def _faster_for_onnx(package: Package, device: str) -> str:
     """OpenVINO is 1.6 × faster for 3D networks on a CPU, and no faster for 2D."""
     from importlib.util import find_spec
 
     is_3d = any(len(tensor.space) == 3 for tensor in package.description.inputs)
-    return "openvino" if is_3d and find_spec("openvino") else "onnxruntime"
+    return "openvino" if is_3d and device == "cpu" and find_spec("openvino") else "onnxruntime"
 
 
 def _check_choice(name: str, device: str, precision: str) -> None:
@@ -210,7 +217,17 @@ def _broken(package: Package, error: Exception) -> PackageError:
     return PackageError(f"{package.location}: the weights cannot be loaded: {line}")
 
 
-def _load_openvino(package: Package, content: bytes, _device: str, precision: str) -> Any:
+def _openvino_if_it_can(package: Package, content: bytes, device: str, precision: str) -> Any:
+    """(name, version, call): OpenVINO does not know every operator that onnxruntime knows."""
+    try:
+        return "openvino", *_load_openvino(package, content, device, precision, compile_now=True)
+    except PackageError:
+        return "onnxruntime", *_load_onnxruntime(package, content, device, precision)
+
+
+def _load_openvino(
+    package: Package, content: bytes, _device: str, precision: str, compile_now: bool = False
+) -> Any:
     try:
         import openvino
     except ImportError as error:
@@ -226,22 +243,27 @@ def _load_openvino(package: Package, content: bytes, _device: str, precision: st
     )
     try:
         model = core.read_model(content)
+        if compile_now:
+            core.compile_model(model, "CPU")
     except Exception as error:  # openvino raises bare RuntimeErrors and its own
         raise _broken(package, error) from error
     input_names = [port.get_any_name() for port in model.inputs]
     order = [input_names.index(name) for name in _input_order(input_names, package)]
     output_names = [port.get_any_name() for port in model.outputs]
     outputs = [output_names.index(name) for name in _output_order(output_names, package)]
-    compiled: dict[tuple[tuple[int, ...], ...], Any] = {}
+    requests: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         _refuse_left_out(package, inputs, [True] * len(inputs))
         arrays = [np.ascontiguousarray(array) for array in inputs]
         shapes = tuple(array.shape for array in arrays)
-        if shapes not in compiled:
+        if shapes not in requests:
             model.reshape(dict(zip(order, shapes, strict=True)))
-            compiled[shapes] = core.compile_model(model, "CPU").create_infer_request()
-        request = compiled[shapes]
+            requests[shapes] = core.compile_model(model, "CPU").create_infer_request()
+            if len(requests) > COMPILED_SHAPES:
+                requests.popitem(last=False)
+        requests.move_to_end(shapes)
+        request = requests[shapes]
         request.infer(dict(zip(order, arrays, strict=True)), share_inputs=True)
         return [np.array(request.get_output_tensor(i).data) for i in outputs]
 
