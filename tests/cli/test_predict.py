@@ -173,6 +173,9 @@ def test_words_for_sizes() -> None:
     assert parse_bytes("1e9") == 10**9
     assert parse_tile("512", ["z", "y", "x"]) == {"y": 512, "x": 512}
     assert parse_tile("z=32,y=64", ["z", "y", "x"]) == {"z": 32, "y": 64}
+    for url in ("https://host/a.zarr?token=a", "https://host/a=b,c=d.zarr"):
+        assert parse_input(url) == url
+        assert parse_input(f"raw={url.partition(',')[0]}") == {"raw": url.partition(",")[0]}
     assert parse_input("raw=a.tif,mask=b.tif") == {"raw": "a.tif", "mask": "b.tif"}
     for wrong in ("", "GB", "-1GB", "1kB", "nanGB", "infGB"):
         with pytest.raises(UsageError):

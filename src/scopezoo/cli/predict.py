@@ -140,8 +140,8 @@ def _tell(result: Result, seconds: float) -> None:
 
 
 def parse_input(text: str) -> str | dict[str, str]:
-    """A file, or files by input id: `raw=a.tif,mask=b.tif`."""
-    if "=" not in text or Path(text).exists():
+    """A file or URL, or those by input id: `raw=a.tif,mask=b.tif`."""
+    if "=" not in text or "://" in text.partition("=")[0] or Path(text).exists():
         return text
     pairs = [part.partition("=") for part in text.split(",")]
     return {name.strip(): path for name, _, path in pairs}
