@@ -10,7 +10,8 @@ wheel=$(ls -t "$repository"/dist/scopezoo-*.whl | head -n 1)
   --constraint "$repository/constraints.txt" "$wheel[stardist]"
 cp "$repository/examples/demo.py" "$place/demo.py"
 cd "$place"
-env/bin/scopezoo models | grep --quiet nuclei-stardist-2d
+models=$(env/bin/scopezoo models)
+[[ $models == *nuclei-stardist-2d* ]]
 env/bin/python demo.py result
 test -s result/nuclei.tif
 test -s result/nuclei.csv
