@@ -27,6 +27,14 @@ def test_shows_axes_in_any_order(shape: list[int], data: st.DataObject) -> None:
     assert isinstance(view, LazyArray)
 
 
+def test_chunks_are_in_the_order_shown() -> None:
+    import zarr
+
+    stored = zarr.create_array({}, shape=(9, 8, 7), chunks=(4, 3, 2), dtype="u1")
+    assert View(stored, (2, 0), "a.zarr").chunks == (2, 4)
+    assert View(np.zeros((9, 8)), (0, 1), "a.npy").chunks is None
+
+
 @pytest.mark.parametrize(
     ("stored", "shown"), [(">u2", "u2"), ("?", "u1"), (">f4", "f4"), ("f2", "f2")]
 )

@@ -34,6 +34,12 @@ class View:
         self.shape: tuple[int, ...] = tuple(int(shape[axis]) for axis in axes)
         self.dtype: np.dtype[Any] = pixel_dtype(source, np.dtype(pixels.dtype))
 
+    @property
+    def chunks(self) -> tuple[int, ...] | None:
+        """Sizes of the pieces that are read at once; None where the pixels lie in one run."""
+        chunks = getattr(self._pixels, "chunks", None)
+        return None if chunks is None else tuple(chunks[axis] for axis in self._axes)
+
     def __getitem__(self, region: tuple[slice, ...] | slice, /) -> NDArray[Any]:
         parts = region if isinstance(region, tuple) else (region,)
         parts += (slice(None),) * (len(self.shape) - len(parts))

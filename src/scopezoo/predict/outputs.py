@@ -14,6 +14,7 @@ from scopezoo.formats.npy import make_npy, reopen_npy
 from scopezoo.formats.raw_array import RawArray
 from scopezoo.predict.chains import CUSTOM, part_chain
 from scopezoo.predict.custom import load_custom
+from scopezoo.predict.groups import axis_id
 from scopezoo.predict.processing import Chain
 from scopezoo.predict.sources import Region, Source, blocks_of
 from scopezoo.predict.stardist import CandidateFolder, StardistParameters, find_candidates
@@ -134,11 +135,15 @@ class CandidateOutput:
 
 
 def finish_chain(tensor: Tensor, chain: Chain) -> Finishing:
-    """Applies a chain that needs statistics of the whole output, slab by slab."""
+    """Applies a chain that needs more of the output than a tile, block by block.
+
+    A block is whole along the axes whose pixels the chain mixes.
+    """
+    mixed = [i for i, axis in enumerate(tensor.axis_ids) if axis_id(axis) in chain.whole_axes]
 
     def finish(source: Source, statistics: Statistics, sink: Sink) -> None:
         known = _with_own(tensor, chain, source, statistics)
-        for region, block in blocks_of(source):
+        for region, block in blocks_of(source, whole_axes=mixed):
             sink.write(region, chain.apply(block, known, region), source.shape)
 
     return finish

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -20,11 +21,15 @@ Region = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """A whole tensor of one sample: its shape, and its pixels by region."""
+    """A whole tensor of one sample: its shape, and its pixels by region.
+
+    `chunks` are the sizes of the pieces that it is stored in; None where it has none.
+    """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[Region], NDArray[Any]]
+    chunks: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,16 @@ def _image_source(
             pixels = pixels.take(picks, axis=axis)
         return pixels[_along(axis, slices["C"])]
 
-    return Source(shape, image.dtype, read)
+    return Source(shape, image.dtype, read, _chunks(image, letters))
+
+
+def _chunks(image: Image, letters: Sequence[str | None]) -> tuple[int, ...] | None:
+    """Sizes of the image's chunks along axes of a tensor, None where it has none or uneven ones."""
+    chunks = getattr(image.data, "chunks", None)
+    if chunks is None or not all(isinstance(size, int) for size in chunks):
+        return None
+    sizes: dict[str | None, int] = dict(zip(image.axes, chunks, strict=True))
+    return tuple(sizes.get(letter, 1) for letter in letters)
 
 
 @dataclass(frozen=True)
@@ -204,23 +218,33 @@ class ReflectedWindow:
 
 
 def blocks_of(
-    source: Source, max_bytes: int = 64 * 1024**2
+    source: Source, max_bytes: int = 64 * 1024**2, whole_axes: Collection[int] = ()
 ) -> Iterator[tuple[Region, NDArray[Any]]]:
-    """The tensor in slabs of at most about `max_bytes`, each pixel once, in order."""
-    total = int(np.prod(source.shape, dtype=np.int64)) * source.dtype.itemsize
-    parts = -(-total // max_bytes)
-    if parts <= 1:
-        whole = tuple(slice(0, size) for size in source.shape)
-        yield whole, source.read(whole)
-        return
-    axis = int(np.argmax(source.shape))
-    step = max(1, source.shape[axis] // parts)
-    for start in range(0, source.shape[axis], step):
+    """The tensor in blocks of at most about `max_bytes`, each pixel once, in order.
+
+    Blocks are whole chunks, cut along the first axes before the last ones, so that each chunk is
+    read once, and planes are read in the order that files have them. Along `whole_axes` (indices)
+    they are not cut.
+    """
+    sizes = _block_sizes(source, max_bytes // source.dtype.itemsize, whole_axes)
+    starts = [range(0, size, step) for size, step in zip(source.shape, sizes, strict=True)]
+    for corner in product(*starts):
         region = tuple(
-            slice(start, min(start + step, size)) if i == axis else slice(0, size)
-            for i, size in enumerate(source.shape)
+            slice(at, min(at + step, size))
+            for at, step, size in zip(corner, sizes, source.shape, strict=True)
         )
         yield region, source.read(region)
+
+
+def _block_sizes(source: Source, max_px: int, whole_axes: Collection[int]) -> list[int]:
+    sizes = [max(1, size) for size in source.shape]
+    chunks = source.chunks or (1,) * len(sizes)
+    for axis, chunk in enumerate(chunks):
+        across = math.prod(sizes) // sizes[axis]
+        if axis not in whole_axes and across * sizes[axis] > max_px:
+            step = max(1, max_px // (across * chunk)) * chunk
+            sizes[axis] = min(step, sizes[axis])
+    return sizes
 
 
 def given_images(
