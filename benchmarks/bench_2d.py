@@ -1,7 +1,7 @@
 """4096² float32 through a 2D U-Net: the whole `scopezoo predict` process against core's call alone.
 
 core runs with ONNX weights in blocks of 352 (its blocksize_parameter 10) with the package's own
-halo of 32, and as one block. Prints the largest difference to the whole-image result too.
+halo of 32. Prints the largest difference to the whole-image result too.
 """
 
 from __future__ import annotations
@@ -28,10 +28,7 @@ with create_prediction_pipeline(description, weight_format="onnx") as pipeline:
     pixels = np.load(image)[None, None]
     sample = create_sample_for_model(description, inputs={"raw": pixels})
     wall, cpu = time.perf_counter(), time.process_time()
-    if blocks == "whole":
-        result = pipeline.predict_sample_without_blocking(sample)
-    else:
-        result = pipeline.predict_sample_with_blocking(sample, ns=int(blocks))
+    result = pipeline.predict_sample_with_blocking(sample, ns=int(blocks))
     spent = [time.perf_counter() - wall, time.process_time() - cpu]
 np.save(out, result.members["probability"].data.values[0, 0])
 print(json.dumps(spent))
@@ -81,8 +78,8 @@ def compare(folder: Path, whole: np.ndarray, cpus: list[int]) -> None:
     sides = {
         "core, ONNX, blocks of 352": lambda: core("10"),
         "scopezoo predict": ours,
+        "scopezoo predict --memory 2GB": lambda: ours("--memory", "2GB"),
         "scopezoo predict --precision bf16": lambda: ours(*bf16),
-        "core, ONNX, one block": lambda: core("whole"),
     }
     spent = interleaved(sides, ROUNDS)
     print_table(f"{SIZE}² float32, {len(cpus)} thread(s)", spent, "core, ONNX, blocks of 352")
