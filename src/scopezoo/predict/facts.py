@@ -137,9 +137,7 @@ def _bytes_per_px(
     return max(measured, graph.activation_bytes_per_px) * MEASURED_FACTOR
 
 
-def _measured_bytes_per_px(
-    package: Package, geometry: Geometry, runtime: Runtime
-) -> float | None:
+def _measured_bytes_per_px(package: Package, geometry: Geometry, runtime: Runtime) -> float | None:
     """What a first run of the network takes and keeps; None where that cannot be seen.
 
     onnxruntime keeps in its arena what it once took, so that resident memory shows the peak.
@@ -153,7 +151,9 @@ def _measured_bytes_per_px(
     extent = {}
     for axis in geometry.axes:
         minimum, step = legal_sizes(axis)
-        extent[axis.id] = AxisRule(minimum, step, max(1, step), 0).whole(wanted) if step else minimum
+        extent[axis.id] = (
+            AxisRule(minimum, step, max(1, step), 0).whole(wanted) if step else minimum
+        )
     arrays = [np.zeros(layout.shape(extent), layout.dtype) for layout in inputs]
     before = resident_bytes()
     fresh.run(arrays)
