@@ -11,10 +11,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scopezoo.errors import PackageError
 from scopezoo.image import Image
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
 from scopezoo.predict.destination import Destination, Kind
 from scopezoo.predict.engine import Engine, TilePlan
+from scopezoo.predict.groups import axis_id
 from scopezoo.predict.outputs import (
     CandidateOutput,
     DirectOutput,
@@ -25,6 +27,7 @@ from scopezoo.predict.outputs import (
     finish_chain,
     finish_custom,
 )
+from scopezoo.predict.processing import Chain
 from scopezoo.predict.sources import Region, Sample
 from scopezoo.predict.stardist import CandidateFolder, StardistParameters
 from scopezoo.predict.stores import Store
@@ -48,6 +51,9 @@ class Stages:
     Raw outputs and candidates that must wait for the whole lie in the work folder. Labels are
     written without the channel axis of their tensor, see `written_tensor`, and drawn on a grid of
     `label_sizes` pixels, by default that of the network's input.
+
+    Raises PackageError where tiles cut an axis whose pixels are mixed (softmax) before the whole is
+    known: by pre-processing, or before decoding.
     """
 
     def __init__(
@@ -69,6 +75,47 @@ class Stages:
             for tensor in engine.description.outputs
             if has_step(tensor, DECODING)
         }
+        self._check_mixed_axes()
+
+    def _check_mixed_axes(self) -> None:
+        description = self._engine.description
+        early: list[tuple[Tensor, Chain, Sequence[str | None]]] = [
+            (tensor, self._engine.chains[tensor.id], tensor.axis_ids)
+            for tensor in description.inputs
+        ]
+        early += [
+            (tensor, self._before_decoding(tensor), self._followed(tensor))
+            for tensor in description.outputs
+            if tensor.id in self._decoded
+        ]
+        for tensor, chain, followed in early:
+            mixed = self._mixed_by_tiles(tensor, chain, followed)
+            if mixed:
+                raise PackageError(
+                    f"{self._engine.package.id}: softmax of {tensor.id!r} mixes pixels along "
+                    f"{', '.join(mixed)}, which {len(self._plan)} tiles would cut; give more "
+                    "--memory or a larger --tile to run the image as one"
+                )
+
+    def _followed(self, tensor: Tensor) -> list[str | None]:
+        """The input axis that each axis of an output follows."""
+        return [None if f is None else f.axis for f in self._engine.geometry.outputs[tensor.id]]
+
+    def _mixed_by_tiles(
+        self, tensor: Tensor, chain: Chain, followed: Sequence[str | None]
+    ) -> list[str]:
+        """Axes along which the chain needs whole blocks, and tiles are cut."""
+        windows = zip(self._plan.axes, self._plan.plans, strict=True)
+        cut = {axis for axis, plan in windows if len(plan.windows) > 1}
+        return [
+            axis
+            for axis, source in zip(tensor.axis_ids, followed, strict=True)
+            if axis_id(axis) in chain.whole_axes and source in cut
+        ]
+
+    def _before_decoding(self, tensor: Tensor) -> Chain:
+        before = tensor.steps[: [s.get("id") for s in tensor.steps].index(DECODING)]
+        return part_chain(self._engine.description, tensor, before)
 
     def run(
         self,
@@ -100,9 +147,8 @@ class Stages:
         description = self._engine.description
         sink = self._places[tensor.id].at(sample.position)
         if tensor.id in self._decoded:
-            before = tensor.steps[: [s.get("id") for s in tensor.steps].index(DECODING)]
             return CandidateOutput(
-                part_chain(description, tensor, before),
+                self._before_decoding(tensor),
                 self._decoded[tensor.id],
                 self._candidates(tensor, number),
             )
@@ -117,7 +163,8 @@ class Stages:
         if has_step(tensor, CUSTOM):
             return finish_custom(self._engine.package, tensor)
         chain = output_chain(self._engine.description, tensor)
-        if any(measure.tensor == tensor.id for measure in chain.measures):
+        own = any(measure.tensor == tensor.id for measure in chain.measures)
+        if own or self._mixed_by_tiles(tensor, chain, self._followed(tensor)):
             return finish_chain(tensor, chain)
         return None
 
