@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 4
+FACTS_VERSION = 5
 """Kept facts of another version are found anew."""
 UNKNOWN_BYTES_PER_PX = 4000.0
 """Taken where the graph does not tell: more than the networks of microscopy need."""
 UNKNOWN_STRIDE = 32
-MEMORY_TEST_PX = {2: 768, 3: 80}
+KEEP_MEMORY = ("onnxruntime", "openvino")
+MEMORY_TEST_PX = {2: 768, 3: 112}
 """Side of the image, by axes of space, on which the memory of a run is measured."""
 MEASURED_FACTOR = 1.1
 """Room over what was measured."""
@@ -140,12 +141,12 @@ def _bytes_per_px(
 def _measured_bytes_per_px(package: Package, geometry: Geometry, runtime: Runtime) -> float | None:
     """What a first run of the network takes and keeps; None where that cannot be seen.
 
-    onnxruntime keeps in its arena what it once took, so that resident memory shows the peak.
+    onnxruntime and OpenVINO keep what they once took, so that resident memory shows the peak.
     """
     before = resident_bytes()
-    if before is None or runtime.name != "onnxruntime" or runtime.device != "cpu":
+    if before is None or runtime.name not in KEEP_MEMORY or runtime.device != "cpu":
         return None
-    fresh = load_runtime(package, runtime="onnxruntime")
+    fresh = load_runtime(package, runtime=runtime.name, precision=runtime.precision)
     inputs, _ = _layouts(package, geometry)
     wanted = MEMORY_TEST_PX[min(3, max(2, len(package.description.inputs[0].space)))]
     extent = {}
