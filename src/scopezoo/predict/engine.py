@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scopezoo.errors import IncompatibleImageError, PackageError, UntrustedError, UsageError
 from scopezoo.predict.chains import CUSTOM, DECODING, has_step, input_chain, part_chain
 from scopezoo.predict.facts import NetworkFacts, network_facts
-from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, tile_regions
+from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, output_size, tile_regions
 from scopezoo.predict.machine import memory_bytes
 from scopezoo.predict.outputs import OutputStage, Statistics
 from scopezoo.predict.runtimes import Runtime, load_runtime
@@ -331,7 +331,7 @@ class _Run:
             self._check_size(tensor, tile, block)
             inner, outer = tile_regions(follows, tile, block.shape, geometry.trim)
             whole = [
-                size if f is None else -(-sizes[f.axis] * f.scale.numerator // f.scale.denominator)
+                size if f is None else output_size(f, sizes[f.axis])
                 for f, size in zip(follows, block.shape, strict=True)
             ]
             self.outputs[tensor.id].add(number, outer, block[inner], whole, self.statistics)

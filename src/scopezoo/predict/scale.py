@@ -9,7 +9,7 @@ from scopezoo.errors import UsageError
 from scopezoo.formats.units import to_micrometres
 from scopezoo.image import Image
 from scopezoo.predict.destination import Layout
-from scopezoo.predict.rescale import resized_image
+from scopezoo.predict.rescale import rescaled_image, resized_image
 from scopezoo.predict.sources import axis_letter
 from scopezoo.predict.stores import Store
 from scopezoo.store.tensors import Tensor
@@ -62,8 +62,7 @@ def at_model_scale(image: Image, tensor: Tensor) -> Image:
             f"--rescale needs the pixel sizes of both: {image.source} has "
             f"{_said(image.pixel_size_um)}, the model {_said(model_pixel_size_um(tensor))}"
         )
-    sizes = {axis: max(1, round(image.size(axis) * by)) for axis, by in factors.items()}
-    return resized_image(image, sizes)
+    return rescaled_image(image, factors)
 
 
 def back_on_grid(name: str, found: Image, grid: Image, store: Store) -> None:

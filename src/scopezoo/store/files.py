@@ -121,10 +121,9 @@ class ZipFiles:
         return self._member(name).file_size
 
     def read(self, name: str) -> bytes:
+        member = self._member(name)
         try:
-            return self._zip.read(self._member(name))
-        except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-            raise PackageError(f"{self.location}: {name!r} is damaged ({error})") from error
+            return self._zip.read(member)
         except Exception as error:  # zlib.error, lzma.LZMAError and their kin share no base
             raise PackageError(f"{self.location}: {name!r} is damaged ({error})") from error
 
