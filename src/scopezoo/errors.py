@@ -11,6 +11,7 @@
     ├── IncompatibleImageError    the image does not fit the model
     ├── MissingDependencyError    an extra of scopezoo is not installed
     ├── RuntimeFailedError        the network itself failed while it ran
+    ├── ServerError               a server is away, refuses, or is none of scopezoo's
     └── StoppedError              stopped by the user; what was finished is kept
 
 A message says what was found, what was expected and what to do next, in one line.
@@ -66,6 +67,10 @@ class MissingDependencyError(ScopezooError):
 
 class RuntimeFailedError(ScopezooError):
     """The network failed while it ran."""
+
+
+class ServerError(ScopezooError):
+    """A server of scopezoo is away, busy for too long, refuses, or answers what none should."""
 
 
 class StoppedError(ScopezooError):

@@ -14,7 +14,7 @@ from scopezoo.cli.progress import duration, progress_line
 from scopezoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from scopezoo.predict.prediction import Result
+    from scopezoo.result import Result
 
 
 def predict_files(
@@ -70,8 +70,8 @@ def predict_files(
 ) -> int:
     """Run a model on images; the result has their axes and pixel size."""
     from scopezoo.predict.engine import Engine
-    from scopezoo.predict.naming import Extras
     from scopezoo.predict.prediction import predict
+    from scopezoo.result import Extras
     from scopezoo.store import resolve
 
     jobs = output_paths(inputs, output)
@@ -153,7 +153,7 @@ def output_paths(inputs: list[str], output: str) -> list[tuple[str, Path]]:
     `output` is a folder for several inputs, if it ends with a slash, or if it is one; a folder is
     made when a result goes there. Raises UsageError where two results would have one name.
     """
-    from scopezoo.predict.naming import split_ending
+    from scopezoo.result import split_ending
 
     folder = Path(output)
     is_folder = len(inputs) > 1 or output.endswith("/")

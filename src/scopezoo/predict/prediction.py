@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.extras import check_extras, write_extras
-from scopezoo.predict.naming import Extras, Names, result_names
 from scopezoo.predict.record import (
     image_record,
     model_record,
@@ -31,20 +28,11 @@ from scopezoo.predict.sources import Sample, axis_letter, given_images, picked_n
 from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
 from scopezoo.predict.work import TemporaryWork, WorkFolder, check_same, disk_errors
+from scopezoo.result import Extras, Names, Result, result_names, written_result
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Result:
-    """What a prediction gave: an image per output id, the record, and the files written."""
-
-    images: dict[str, Image]
-    record: dict[str, Any]
-    files: list[Path] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def predict(
@@ -152,7 +140,7 @@ class _Prediction:
         record = self._record()
         is_begun = resume and WorkFolder.exists(names.stem)
         if not is_begun and resume and names.record.exists():
-            result = _finished(names, self.warnings)
+            result = written_result(names, self.warnings)
             check_same(result.record, _identity(record), str(names.record))
             return result
         in_the_way = [path for path in names.paths() if path.exists()]
@@ -162,7 +150,7 @@ class _Prediction:
         if not work.is_ready():
             self._make(work, names, record)
         work.publish()
-        return _finished(names, self.warnings)
+        return written_result(names, self.warnings)
 
     def _make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None:
         """Make all results in the work folder."""
@@ -253,18 +241,3 @@ def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(image: Image) -> dict[str, Any]:
     return {"axes": image.axes, "shape": list(image.shape), "dtype": str(image.dtype)}
-
-
-def _finished(names: Names, warnings: list[str]) -> Result:
-    """The result whose files lie under `names`. Raises FileError where they do not."""
-    try:
-        record = json.loads(names.record.read_text(encoding="utf-8"))
-        axes = {name: record["outputs"][name]["axes"] for name in names.images}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{names.record} is no record of a finished result") from error
-    images = {}
-    for name, path in names.images.items():
-        inside = path / "labels" / name
-        given = axes[name] if path.suffix == ".npy" else None
-        images[name] = open_image(inside if inside.is_dir() else path, axes=given)
-    return Result(images, record, [path for path in names.paths() if path.exists()], warnings)
