@@ -8,6 +8,7 @@
     │   ├── UnsafePackageError    it tries what a package may not do
     │   └── UntrustedError        it needs the operator's word (`--trust`) to run
     ├── ModelNotFoundError        no package answers to this name
+    ├── DownloadError             a server cannot be reached, refuses, or breaks off
     ├── IncompatibleImageError    the image does not fit the model
     ├── MissingDependencyError    an extra of scopezoo is not installed
     ├── RuntimeFailedError        the network itself failed while it ran
@@ -52,6 +53,14 @@ class UntrustedError(PackageError):
 
 class ModelNotFoundError(ScopezooError):
     """No package answers to this name."""
+
+
+class DownloadError(ScopezooError):
+    """A server cannot be reached, refuses, or breaks off; `status` is its answer, if there is one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class IncompatibleImageError(ScopezooError):
