@@ -6,12 +6,13 @@ The local engine and the client of a server give the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scopezoo.errors import FileError
-from scopezoo.formats import open_image
+from scopezoo.errors import FileError, UsageError
+from scopezoo.formats import check_ending, open_image
 from scopezoo.image import Image
 
 ENDINGS = (".ome.zarr", ".ome.tiff", ".ome.tif", ".zarr", ".tiff", ".tif", ".npy", ".png")
@@ -79,6 +80,24 @@ def split_ending(path: Path) -> tuple[Path, str]:
     lower = path.name.lower()
     ending = next((e for e in ENDINGS if lower.endswith(e) and len(lower) > len(e)), path.suffix)
     return path.with_name(path.name[: len(path.name) - len(ending)]), ending
+
+
+def check_names(names: Names, inputs: Iterable[Image]) -> None:
+    """Raise UsageError for an ending of no image format, and for the file of an input."""
+    for path in names.images.values():
+        check_ending(path)
+    there = [path for path in names.paths() if path.exists()]
+    for source in (Path(image.source) for image in inputs):
+        same = [path for path in there if source.exists() and path.samefile(source)]
+        if same:
+            raise UsageError(f"{same[0]} is the input itself; give another output with -o")
+
+
+def check_free(names: Names) -> None:
+    """Raise FileError where one of the files is there already."""
+    for path in names.paths():
+        if path.exists():
+            raise FileError(f"{path} exists; say --overwrite to replace it")
 
 
 def written_result(names: Names, warnings: list[str]) -> Result:

@@ -7,11 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.errors import FileError, UsageError
-from scopezoo.formats import check_ending, open_image
+from scopezoo.formats import as_image
 from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
@@ -28,7 +26,15 @@ from scopezoo.predict.sources import Sample, axis_letter, given_images, picked_n
 from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
 from scopezoo.predict.work import TemporaryWork, WorkFolder, check_same, disk_errors
-from scopezoo.result import Extras, Names, Result, result_names, written_result
+from scopezoo.result import (
+    Extras,
+    Names,
+    Result,
+    check_free,
+    check_names,
+    result_names,
+    written_result,
+)
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
@@ -77,18 +83,8 @@ def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Eng
 
 def _open_images(image: Any, axes: str | None) -> Image | dict[str, Image]:
     if isinstance(image, Mapping):
-        return {name: _open_one(one, axes) for name, one in image.items()}
-    return _open_one(image, axes)
-
-
-def _open_one(image: Any, axes: str | None) -> Image:
-    if isinstance(image, Image):
-        return image
-    if isinstance(image, np.ndarray):
-        if axes is None and image.ndim != 2:
-            raise UsageError(f"an array of {image.ndim} axes needs `axes`, e.g. axes='ZYX'")
-        return Image(image, (axes or "YX").upper())
-    return open_image(image, axes=axes)
+        return {name: as_image(one, axes) for name, one in image.items()}
+    return as_image(image, axes)
 
 
 class _Prediction:
@@ -134,18 +130,15 @@ class _Prediction:
     def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
         """Run, with the results under their names, which appear when all is done."""
         check_extras(self.engine.description, names.extras)
-        for path in names.images.values():
-            check_ending(path)
-        self._check_not_an_input(names)
+        check_names(names, self.originals.values())
         record = self._record()
         is_begun = resume and WorkFolder.exists(names.stem)
         if not is_begun and resume and names.record.exists():
             result = written_result(names, self.warnings)
             check_same(result.record, _identity(record), str(names.record))
             return result
-        in_the_way = [path for path in names.paths() if path.exists()]
-        if in_the_way and not is_begun and not overwrite:
-            raise FileError(f"{in_the_way[0]} exists; say --overwrite to replace it")
+        if not is_begun and not overwrite:
+            check_free(names)
         work = WorkFolder.start(names.stem, _identity(record), resume)
         if not work.is_ready():
             self._make(work, names, record)
@@ -169,15 +162,6 @@ class _Prediction:
         except BaseException:
             work.abandon()
             raise
-
-    def _check_not_an_input(self, names: Names) -> None:
-        for image in self.originals.values():
-            source = Path(image.source)
-            same = [
-                p for p in names.paths() if p.exists() and source.exists() and p.samefile(source)
-            ]
-            if same:
-                raise UsageError(f"{same[0]} is the input itself; give another output with -o")
 
     def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         """Run all samples into `store`; gives "labels" or "image" by output id.
