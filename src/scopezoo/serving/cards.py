@@ -11,10 +11,10 @@ from scopezoo.store.package import Package
 MAX_CARD_BYTES = 1_000_000
 MAX_COVER_BYTES = 20_000_000
 _SVG = "{http://www.w3.org/2000/svg}"
-_SVG_ELEMENTS = frozenset(
-    "svg g defs title desc path rect circle ellipse line polyline polygon text tspan "
-    "linearGradient radialGradient stop clipPath mask".split()
-)
+_SVG_SHAPES = frozenset({"path", "rect", "circle", "ellipse", "line", "polyline", "polygon"})
+_SVG_PAINT = frozenset({"linearGradient", "radialGradient", "stop", "clipPath", "mask"})
+_SVG_REST = frozenset({"svg", "g", "defs", "title", "desc", "text", "tspan"})
+_SVG_ELEMENTS = _SVG_SHAPES | _SVG_PAINT | _SVG_REST
 _COVERS = {b"\x89PNG\r\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 
 

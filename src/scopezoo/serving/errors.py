@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from scopezoo.errors import (
-    IncompatibleImageError,
     ImageError,
+    IncompatibleImageError,
     MissingDependencyError,
     ModelNotFoundError,
     ScopezooError,

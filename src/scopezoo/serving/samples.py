@@ -66,7 +66,7 @@ def _write_tensor(package: Package, content: bytes, path: Path) -> None:
         raise PackageError(f"{package.location}: its sample does not have the axes of its input")
     letters, pixels = _letters(tensor, pixels)
     writer = create_image(path, shape=pixels.shape, dtype=pixels.dtype, axes=letters)
-    writer.array[...] = pixels
+    writer[tuple(slice(0, size) for size in pixels.shape)] = pixels
     writer.close()
 
 

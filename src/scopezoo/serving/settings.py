@@ -29,9 +29,8 @@ class Settings:
     """`folder` holds the server's state: jobs, uploads, added packages, and scratch files.
 
     `models` are MODELs, None for the whole collection. `workers` predictions that people wait for
-    run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them together,
-    beyond what an idle server takes. `roots` are folders and URLs that jobs may read from.
-    `imagej` is the plugin that the server offers, None for the one that came with scopezoo.
+    run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them
+    together, beyond what an idle server takes. `roots` are folders and URLs that jobs may read.
     """
 
     folder: Path
@@ -42,6 +41,8 @@ class Settings:
     queue: int = 32
     memory_bytes: int = 2_000_000_000
     max_body_bytes: int = 1_000_000_000
+    max_upload_bytes: int = 100_000_000_000
+    upload_quota_bytes: int = 500_000_000_000
     time_limit_s: float = 300.0
     keep_s: float = 7 * 86400.0
     tokens: tuple[Token, ...] = ()
@@ -67,7 +68,7 @@ def parse_token(text: str) -> Token:
             f"--token for {role}: the secret has {len(secret)} characters, expected at least "
             f"{MIN_SECRET}; make one with: python -c 'import secrets; print(secrets.token_hex())'"
         )
-    return Token(name or role, role, secret)  # type: ignore[arg-type] # checked above
+    return Token(name or role, role, secret)
 
 
 def _three(text: str) -> tuple[str, str, str]:
