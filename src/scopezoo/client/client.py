@@ -85,6 +85,15 @@ class Client:
         """One model by its id. Raises ModelNotFoundError."""
         return _model(self._connection.json("GET", f"{MODELS}/{quote(model, safe='')}"))
 
+    def read(self, link: str) -> bytes:
+        """What lies at a link of this server, e.g. the cover in `Model.details["links"]`.
+
+        Raises UsageError for a link that leads elsewhere.
+        """
+        if not link.startswith("/"):
+            raise UsageError(f"{link!r} does not begin with /, as links of a server do")
+        return self._connection.send("GET", link).content
+
     def predict(
         self,
         model: str | Model,

@@ -32,6 +32,7 @@ class InputsForm(QtWidgets.QWidget):
         self._choices: dict[str, QtWidgets.QComboBox] = {}
         self.facts = QtWidgets.QLabel()
         self.facts.setWordWrap(True)
+        self.facts.setAlignment(QtCore.Qt.AlignmentFlag.AlignLeft)
         self.facts.setEnabled(False)
         self.axes = _combo()
         self.channel = _combo()
@@ -111,7 +112,7 @@ class InputsForm(QtWidgets.QWidget):
                 self.facts.setText(str(error))
             for axes in choices:
                 words = AXES_IN_WORDS[axes.removesuffix("C") if layer.rgb else axes]
-                self.axes.addItem(f"{words} ({axes})", axes)
+                self.axes.addItem(f"{axes}, {words}", axes)
             if choices:
                 self.axes.setCurrentIndex(choices.index(self._likely_axes(layer, choices)))
         self._form.setRowVisible(self.axes, len(choices) > 1)

@@ -91,12 +91,11 @@ def _levels(found: Image, output: str, job: Job) -> list[Image]:
 
 def _features(labels: Image, image: Image, ndim: Literal[2, 3]) -> Any:
     """The table of objects as a pandas table; `index` is by what napari finds an object's row."""
-    import pandas
+    import pandas  # type: ignore[import-untyped]
 
     same = all(labels.size(axis) == image.size(axis) for axis in "TZYX")
     with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
         path = Path(folder) / "objects.csv"
         write_table(labels, image if same else None, path, ndim=ndim)
         table = pandas.read_csv(path)
-    table.insert(0, "index", table["label"])
-    return table
+    return table.rename(columns={"label": "index"})

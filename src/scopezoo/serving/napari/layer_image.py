@@ -14,16 +14,16 @@ from scopezoo.image import AXES, Image
 
 RGB = ("red", "green", "blue")
 AXES_IN_WORDS = {
-    "YX": "Plane",
-    "ZYX": "Stack of planes in depth",
-    "TYX": "Time series",
-    "CYX": "Channels",
-    "TZYX": "Time series of stacks",
-    "TCYX": "Time series with channels",
-    "ZCYX": "Stack with channels",
-    "CZYX": "Channels of a stack",
-    "TZCYX": "Time, depth, channels",
-    "TCZYX": "Time, channels, depth",
+    "YX": "plane",
+    "ZYX": "stack of planes in depth",
+    "TYX": "time series",
+    "CYX": "channels",
+    "TZYX": "time series of stacks",
+    "TCYX": "time series with channels",
+    "ZCYX": "stack with channels",
+    "CZYX": "channels of a stack",
+    "TZCYX": "time, depth, channels",
+    "TCZYX": "time, channels, depth",
 }
 """What the dimensions of a layer may be."""
 
@@ -46,8 +46,9 @@ class LayerPixels:
     def chunks(self) -> tuple[int, ...] | None:
         """Sizes of the pieces that are computed at once; None where there are none."""
         sizes = getattr(self._data, "chunksize", None) or getattr(self._data, "chunks", None)
-        is_plain = sizes is not None and all(isinstance(size, int) for size in sizes)
-        return tuple(sizes) if is_plain else None
+        if sizes is None or not all(isinstance(size, int) for size in sizes):
+            return None
+        return tuple(sizes)
 
     def __getitem__(self, region: tuple[slice, ...], /) -> NDArray[Any]:
         self._check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from scopezoo.predict.scale import model_pixel_size_um
@@ -35,6 +35,8 @@ class Model:
     outputs: Mapping[str, str]
     """ "labels" or "image" by output id."""
     pixel_size_um: Mapping[str, float]
+    links: Mapping[str, str | None] = field(default_factory=dict)
+    """Paths on the server that has it: card, cover, sample."""
     package: Package | None = None
 
     def answers(self, search: str) -> bool:
@@ -78,6 +80,7 @@ class Model:
             ),
             outputs={one["id"]: one["kind"] for one in entry["outputs"]},
             pixel_size_um={axis.upper(): um for axis, um in entry["pixel_size_um"].items()},
+            links=entry["links"],
         )
 
 

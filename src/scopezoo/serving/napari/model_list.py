@@ -82,11 +82,14 @@ def _square(picture: QtGui.QPixmap) -> QtGui.QPixmap:
     return picture.copy(left, top, side, side).scaled(2 * COVER_PX, 2 * COVER_PX, keep, smooth)
 
 
+_Index = QtCore.QModelIndex | QtCore.QPersistentModelIndex
+
+
 class _ModelDelegate(QtWidgets.QStyledItemDelegate):
     """Paints a model: its cover, its name in up to two lines, and what it takes and gives."""
 
     def sizeHint(  # noqa: N802 # Qt's name
-        self, option: QtWidgets.QStyleOptionViewItem, index: QtCore.QModelIndex
+        self, option: QtWidgets.QStyleOptionViewItem, index: _Index
     ) -> QtCore.QSize:
         del option, index
         return QtCore.QSize(120, COVER_PX + 2 * MARGIN_PX)
@@ -95,7 +98,7 @@ class _ModelDelegate(QtWidgets.QStyledItemDelegate):
         self,
         painter: QtGui.QPainter,
         option: QtWidgets.QStyleOptionViewItem,
-        index: QtCore.QModelIndex,
+        index: _Index,
     ) -> None:
         model: Model = index.data(MODEL)
         box = option.rect.adjusted(MARGIN_PX, MARGIN_PX, -MARGIN_PX, -MARGIN_PX)

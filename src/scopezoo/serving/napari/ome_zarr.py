@@ -26,6 +26,6 @@ def ome_zarr_parts(path: Path) -> OmeZarrParts:
     metadata = dict(group.attrs).get("ome", dict(group.attrs))
     labels = tuple(sorted(group["labels"].group_keys())) if "labels" in group else ()
     multiscales = metadata.get("multiscales") or [{}]
-    first = next(iter(multiscales[0].get("datasets") or []), {})
-    shows_labels = str(first.get("path", "")).startswith("labels/")
+    paths = [str(level.get("path")) for level in multiscales[0].get("datasets") or []]
+    shows_labels = bool(paths) and paths[0].startswith("labels/")
     return OmeZarrParts(not (labels and shows_labels), "image-label" in metadata, labels)

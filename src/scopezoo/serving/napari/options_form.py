@@ -12,7 +12,7 @@ class OptionsForm(QCollapsible):
     """Memory, tiles, a file for the result, and trust; folded away at first."""
 
     def __init__(self) -> None:
-        super().__init__("More options")
+        super().__init__("More options", expandedIcon="▾", collapsedIcon="▸")
         self.memory = QtWidgets.QDoubleSpinBox()
         self.memory.setRange(0.1, 1024)
         self.memory.setSingleStep(0.5)
@@ -43,13 +43,19 @@ class OptionsForm(QCollapsible):
             "Run code that the package brings (TorchScript, Python). Only if you know who made it."
         )
         content = QtWidgets.QWidget()
-        form = QtWidgets.QFormLayout(content)
+        self._form = form = QtWidgets.QFormLayout(content)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Memory", self.memory)
         form.addRow("Tiles", self.tile)
         form.addRow("Save to", output_row)
         form.addRow("", self.trust)
         self.setContent(content)
+        self.collapse(animate=False)
+
+    def show_for(self, local: bool) -> None:
+        """Show the options of this computer, or those that a server leaves to its callers."""
+        self._form.setRowVisible(self.memory, local)
+        self._form.setRowVisible(self.trust, local)
 
     def output_path(self) -> Path | None:
         """The file for the result; None for memory."""

@@ -31,7 +31,7 @@ def package_layers(package: Package, outputs: bool = True) -> list[LayerData]:
     for tensor in (*description.inputs, *(description.outputs if outputs else ())):
         image = _tensor_image(package, tensor)
         if image is not None:
-            name = f"{package.id} {tensor.id}"
+            name = f"sample of {package.id}" + (f", {tensor.id}" if outputs else "")
             layers += image_layers([image], name, output_kind(tensor) == "labels")
     if not layers:
         raise PackageError(f"{package.id} has neither sample images nor test tensors to open")

@@ -38,7 +38,7 @@ class Place:
             tuple(map(float, layer.translate)),
             np.asarray(layer.rotate),
             np.asarray(layer.shear),
-            np.asarray(layer.affine),
+            np.asarray(layer.affine.affine_matrix),
             tuple(layer.units),
             tuple(layer.axis_labels),
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error, show_warning
-from qtpy import QtGui, QtWidgets
+from qtpy import QtCore, QtGui, QtWidgets
 
 from scopezoo.errors import ScopezooError, StoppedError, UsageError
 from scopezoo.serving.napari.card import card_window
@@ -99,15 +99,14 @@ class PredictWidget(QtWidgets.QWidget):
 
     def use_server(self, address: str, token: str) -> None:
         """Show the models of a server instead of those of this computer."""
-        try:
-            from scopezoo.serving.napari.server_source import Server
+        from scopezoo.serving.napari.server_source import Server
 
-            self._use(Server(address, token))
-        except ScopezooError as error:
-            self._refuse(error)
+        self.bar.end("")
+        self._use(Server(address, token))
 
     def _use(self, source: Source) -> None:
         self.source = source
+        self.options.show_for(source is self.this_computer)
         self._list_models()
 
     def _list_models(self) -> None:
@@ -221,7 +220,10 @@ class PredictWidget(QtWidgets.QWidget):
             self.viewer.layers.selection.active = self.viewer.layers[-1]
 
     def _show_table(self) -> None:
-        self.viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+        dock, _ = self.viewer.window.add_plugin_dock_widget("napari", "Features table widget")
+        window = self.window()
+        if isinstance(window, QtWidgets.QMainWindow):
+            window.addDockWidget(QtCore.Qt.DockWidgetArea.BottomDockWidgetArea, dock)
 
     def _show_ready(self) -> None:
         model, layer = self.models.model(), self.inputs.first_layer()
