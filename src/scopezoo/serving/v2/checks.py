@@ -31,15 +31,16 @@ def check_raw(description: Description, signature: Signature, arrays: Arrays) ->
         if array.dtype != expected.dtype:
             raise ProtocolError(
                 f"input {tensor.id!r} is {datatype_of(array.dtype)}; the network takes "
-                f"{expected.datatype}; other types go through parameter processing: true"
+                f"{expected.datatype}; parameter processing: true takes any type"
             )
         _check_rank(tensor, array)
         for axis, size in zip(tensor.axes, array.shape, strict=True):
-            expected_size = _expected(description, axis, size, arrays)
-            if expected_size:
+            wanted = _wanted(description, axis, size, arrays)
+            if wanted:
+                hint = "; parameter processing: true takes any size" if axis.type == "space" else ""
                 raise ProtocolError(
                     f"input {tensor.id!r} has size {size} along {axis.id}; the network takes "
-                    f"{expected_size}; any size goes through parameter processing: true"
+                    f"{wanted}{hint}"
                 )
 
 
@@ -129,7 +130,7 @@ def _check_rank(tensor: Tensor, array: NDArray[Any]) -> None:
         )
 
 
-def _expected(description: Description, axis: Axis, size: int, arrays: Arrays) -> str:
+def _wanted(description: Description, axis: Axis, size: int, arrays: Arrays) -> str:
     """What sizes an axis may have, in words; nothing if `size` is one of them."""
     if isinstance(axis.size, ReferenceSize):
         tensor = description.tensor(axis.size.tensor)
@@ -137,8 +138,8 @@ def _expected(description: Description, axis: Axis, size: int, arrays: Arrays) -
             return ""
         followed = tensor.axis(axis.size.axis)
         given = arrays[tensor.id].shape[tensor.axis_ids.index(followed.id)]
-        wanted = int(given * followed.scale / axis.scale) + axis.size.offset
-        return "" if size == wanted else f"{wanted}, as {tensor.id}.{followed.id} has {given}"
+        fits = int(given * followed.scale / axis.scale) + axis.size.offset
+        return "" if size == fits else f"{fits}, as {tensor.id}.{followed.id} has {given}"
     minimum, step = legal_sizes(axis)
     if step == 0:
         return "" if size == minimum else str(minimum)

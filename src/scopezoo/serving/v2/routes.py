@@ -180,4 +180,4 @@ def _packing(request: Request) -> str | None:
 )
 async def nothing_here(rest: str) -> Response:
     """Addresses that do not exist, with an error of the protocol."""
-    raise HttpError(404, "NotFound", f"nothing at /v2/{rest[:200]} for this method")
+    raise HttpError(404, "NotFound", f"nothing at {'/v2/' + rest[:200]!r} for this method")
