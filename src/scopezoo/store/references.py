@@ -9,7 +9,7 @@ from typing import Any
 
 from scopezoo.store.fields import text_or_none
 
-_LINKS = {
+LINKS = {
     "authors",
     "badges",
     "cite",
@@ -90,7 +90,7 @@ def _mappings(value: Any, where: str, weights_format: str | None) -> Iterator[Re
         sha256 = text_or_none(value.get("sha256"))
         yield Reference(where, value["source"], sha256, weights_format)
     for key, item in value.items():
-        if where or key not in _LINKS:
+        if where or key not in LINKS:
             inner = f"{where}.{key}" if where else str(key)
             in_format = str(key) if where == "weights" else weights_format
             if key not in ("authors", "config", "kwargs"):
