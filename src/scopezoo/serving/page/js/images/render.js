@@ -65,7 +65,7 @@ function isOnEdge(labels, p, x, y, width, height) {
 function labelPalette() {
   return Array.from({ length: PALETTE_SIZE }, (_, i) => {
     const hue = (i * 137.508) % 360;
-    const [saturation, lightness] = [[0.85, 0.62], [0.75, 0.72], [0.95, 0.54]][i % 3];
+    const [saturation, lightness] = [[0.85, 0.66], [0.75, 0.76], [0.95, 0.6]][i % 3];
     return fromHsl(hue, saturation, lightness);
   });
 }
