@@ -41,21 +41,40 @@ PARK_S = 30.0
 
 
 class Jobs:
-    """`uploads` and the rest are there from `start` to `stop`."""
+    """The jobs and uploads in a server's folder, which is this process' alone until `stop`.
 
-    uploads: Uploads
-    store: JobStore
-    lane: Lane
+    Raises FileError where another server has the folder, UsageError for a root that cannot be.
+    """
 
     def __init__(self, state: Server) -> None:
+        settings = state.settings
         self._state = state
-        self._folder = state.settings.folder / "jobs"
-        self._roots = Roots(state.settings.roots, state.settings.folder)
+        self._folder = settings.folder / "jobs"
+        uploads = settings.folder / "uploads"
+        for folder in (self._folder, uploads):
+            folder.mkdir(parents=True, exist_ok=True)
+        roots = Roots(settings.roots, settings.folder)
+        if roots.has_urls:
+            refuse_redirects()
+        self._database = Database(settings.folder / "jobs.sqlite")
+        self.store = JobStore(self._database)
+        self.uploads = Uploads(
+            uploads,
+            self._database,
+            settings.max_upload_bytes,
+            settings.upload_quota_bytes,
+            settings.keep_s,
+        )
+        self._inputs = Inputs(self.uploads, roots, settings.folder / "made")
+        self.lane = Lane(self.store, self._run, self._discard, settings.keep_s)
         self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open what was kept, and go on with it. Raises FileError where another server has it."""
-        await asyncio.to_thread(self._open)
+        """Go on with what an earlier server left, and take what comes."""
+        for state in STATES:
+            gauge = self._state.metrics.jobs.labels(state)
+            gauge.set_function(partial(self.store.count, state=state))
+        await asyncio.to_thread(self.lane.start)
         self._sweeping = asyncio.create_task(self._sweep_always())
 
     async def stop(self) -> None:
@@ -130,28 +149,6 @@ class Jobs:
             if folder.name not in known and re.fullmatch("[0-9a-f]{32}", folder.name):
                 self._forget_work(folder.name, "the job was deleted")
         self.uploads.sweep()
-
-    def _open(self) -> None:
-        settings = self._state.settings
-        for folder in (self._folder, settings.folder / "uploads"):
-            folder.mkdir(parents=True, exist_ok=True)
-        self._database = Database(settings.folder / "jobs.sqlite")
-        self.store = JobStore(self._database)
-        self.uploads = Uploads(
-            settings.folder / "uploads",
-            self._database,
-            settings.max_upload_bytes,
-            settings.upload_quota_bytes,
-            settings.keep_s,
-        )
-        self._inputs = Inputs(self.uploads, self._roots, settings.folder / "made")
-        if self._roots.has_urls:
-            refuse_redirects()
-        for state in STATES:
-            gauge = self._state.metrics.jobs.labels(state)
-            gauge.set_function(partial(self.store.count, state=state))
-        self.lane = Lane(self.store, self._run, self._discard, settings.keep_s)
-        self.lane.start()
 
     def _run(
         self, job: Job, check: Callable[[], None], progress: Callable[[int, int], None]
