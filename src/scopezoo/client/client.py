@@ -35,6 +35,8 @@ def connect(url: str, token: str | None = None, timeout_s: float = 600.0) -> Cli
         about = connection.json("GET", "/api/v1/info", retry="never")
         if not isinstance(about.get("version"), str):
             raise ServerError(f"{url} is no server of scopezoo; check the address")
+        if about.get("auth"):
+            connection.send("GET", MODELS, retry="never")  # a wrong token is told now
     except BaseException:
         connection.close()
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -57,11 +57,18 @@ class Connection:
         self._http.close()
 
     def send(
-        self, method: str, path: str, *, retry: Retry = "always", **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        retry: Retry = "always",
+        taken: Collection[int] = (),
+        **options: Any,
     ) -> httpx.Response:
         """The answer to a request; `options` are those of `httpx.Client.request`.
 
-        A busy server (503) is asked again when it says, for at most `timeout_s`.
+        `taken` are statuses beyond 399 that are no error to the caller. A busy server (503) is
+        asked again when it says, for at most `timeout_s`.
         Raises the error of `scopezoo.errors` that the server names, RefusedError for other
         refusals, AwayError where the connection fails.
         """
@@ -76,7 +83,7 @@ class Connection:
                 if not _may_repeat(error, retry) or passed_s > min(AWAY_S, self.timeout_s):
                     raise self._away(error) from error
             else:
-                if response.status_code < 400:
+                if response.status_code < 400 or response.status_code in taken:
                     return response
                 asked_s = float(_whole(response.headers.get("Retry-After")))
                 pause_s = max(pause_s, asked_s)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scopezoo.client.connection import FIRST_PAUSE_S, AwayError, Connection, RefusedError
+from scopezoo.client.connection import FIRST_PAUSE_S, AwayError, Connection
 from scopezoo.errors import FileError, ScopezooError, ServerError
 from scopezoo.formats.limits import reading
 
@@ -20,6 +20,8 @@ PART_BYTES = 8 * 2**20
 TRIES = 6
 """How often a part is sent of which nothing arrives."""
 _TUS = {"Tus-Resumable": "1.0.0"}
+_OUT_OF_STEP = (409, 423)
+"""The part is of another place, or a broken request's part is still being written."""
 
 
 def upload(connection: Connection, path: Path, name: str) -> str:
@@ -70,14 +72,13 @@ def _send_part(connection: Connection, place: str, offset: int, part: bytes) -> 
         "Upload-Offset": str(offset),
         "Content-Type": "application/offset+octet-stream",
     }
-    try:
-        return connection.send("PATCH", place, content=part, headers=headers, retry="unsent")
-    except AwayError:
-        pass
-    except RefusedError as error:
-        if error.status not in (409, 423):
-            raise
-        time.sleep(FIRST_PAUSE_S)  # another request, which broke, may still be written
+    with suppress(AwayError):
+        answer = connection.send(
+            "PATCH", place, content=part, headers=headers, retry="unsent", taken=_OUT_OF_STEP
+        )
+        if answer.status_code not in _OUT_OF_STEP:
+            return answer
+        time.sleep(FIRST_PAUSE_S)
     return connection.send("HEAD", place, headers=_TUS)
 
 
