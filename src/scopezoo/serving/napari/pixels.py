@@ -26,8 +26,14 @@ def lazy_pixels(image: Image) -> Any:
     import dask.array
 
     chunks = getattr(image.data, "chunks", None)
-    whole_planes = tuple(-1 if axis in "YX" else 1 for axis in image.axes)
-    return dask.array.from_array(image.data, chunks=chunks or whole_planes, asarray=True)  # type: ignore[no-untyped-call]
+    planes = tuple(-1 if axis in "YX" else 1 for axis in image.axes)
+    return dask.array.from_array(  # type: ignore[no-untyped-call] # dask's own
+        image.data,
+        chunks=chunks or planes,
+        name=False,
+        fancy=False,
+        meta=np.empty((0,) * len(image.shape), image.dtype),
+    )
 
 
 def open_levels(path: Path) -> list[Image]:
