@@ -132,7 +132,7 @@ def _check_weights(rdf: Mapping[str, Any], missing: Sequence[Reference]) -> None
 
 
 def _with_local_names(value: Any, names: Mapping[str, str], depth: int = 0) -> Any:
-    """The description with each of these URLs replaced, also in `URL:Class` of format 0.4."""
+    """The description with these URLs replaced, also in `URL:Class` and `conda:URL` of 0.4."""
     if isinstance(value, dict):
         return {
             key: item if depth == 0 and key in LINKS else _with_local_names(item, names, depth + 1)
@@ -142,8 +142,8 @@ def _with_local_names(value: Any, names: Mapping[str, str], depth: int = 0) -> A
         return [_with_local_names(item, names, depth + 1) for item in value]
     if isinstance(value, str):
         for url, name in names.items():
-            if value == url or value.startswith(f"{url}:"):
-                return name + value[len(url) :]
+            if value == url or value.startswith(f"{url}:") or value.endswith(f":{url}"):
+                return value.replace(url, name)
     return value
 
 

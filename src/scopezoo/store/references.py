@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -106,5 +107,5 @@ def _old_code(name: str, entry: Mapping[str, Any]) -> Iterator[Reference]:
         yield Reference(f"weights.{name}.architecture", source, sha256, name)
     dependencies = entry.get("dependencies")
     if isinstance(dependencies, str):
-        source = dependencies.split(":", 1)[-1] if "://" not in dependencies else dependencies
+        source = re.sub(r"^[a-z]+:(?!//)", "", dependencies)
         yield Reference(f"weights.{name}.dependencies", source, None, name)
