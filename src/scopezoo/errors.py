@@ -56,7 +56,7 @@ class ModelNotFoundError(ScopezooError):
 
 
 class DownloadError(ScopezooError):
-    """A server cannot be reached, refuses, or breaks off; `status` is its answer, if there is one."""
+    """A server cannot be reached, refuses, or breaks off; `status` is its answer, if any."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

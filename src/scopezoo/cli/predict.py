@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def predict_files(
-    model: Annotated[str, typer.Argument(help="A model of the collection or one that was pulled, a folder or a zip.")],
+    model: Annotated[str, typer.Argument(help="A model: an id, a folder or a zip.")],
     inputs: Annotated[
         list[str],
         typer.Argument(
