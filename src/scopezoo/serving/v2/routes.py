@@ -65,6 +65,21 @@ def _package(request: Request, state: State, model: str) -> Package:
 Named = Annotated[Package, Depends(_package)]
 
 
+_INFERENCE: dict[str, Any] = {
+    "dependencies": predicting,
+    "response_class": Response,
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"type": "object", "required": ["inputs"]}},
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    },
+}
+
+
 @router.get("/health/live")
 async def live() -> dict[str, bool]:
     """200 while the process answers."""
@@ -123,10 +138,8 @@ async def index(request: Request, state: State) -> list[dict[str, str]]:
     return repository_index(models, isinstance(asked, dict) and asked.get("ready") is True)
 
 
-@router.post("/models/{model}/infer", dependencies=predicting, response_class=Response)
-@router.post(
-    "/models/{model}/versions/{version}/infer", dependencies=predicting, response_class=Response
-)
+@router.post("/models/{model}/infer", **_INFERENCE)
+@router.post("/models/{model}/versions/{version}/infer", **_INFERENCE)
 async def run_inference(
     request: Request, state: State, model: str, package: Named, shared: SharedState
 ) -> Response:
