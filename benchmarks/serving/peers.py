@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PACKAGES = {"mlserver": ("mlserver==1.7.1",), "kserve": ("kserve==0.21.0",)}
-FIRST = ("onnxruntime",)
+PACKAGES = {
+    "mlserver": ("mlserver==1.7.1", "onnxruntime"),
+    "kserve": ("kserve==0.21.0", "onnxruntime"),
+}
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,22 @@ def install(name: str, folder: Path) -> Peer | None:
     """The peer in `folder`, installed now if need be; None, with the reason told, if it cannot."""
     environment = folder / name
     python = environment / "bin" / "python"
-    if (
-        subprocess.run([python, "-c", f"import {name}"], capture_output=True).returncode
-        if (python.exists())
-        else True
-    ):
+    if not _has(python, name):
         print(f"installing {name} in {environment}", file=sys.stderr)
-        shutil.rmtree(environment, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-        command = [python, "-m", "pip", "install", "--quiet", *FIRST, *PACKAGES[name]]
+        command = [python, "-m", "pip", "install", "--quiet", *PACKAGES[name]]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:]
-            print(f"{name} cannot be installed and is left out: {' '.join(last)}", file=sys.stderr)
-            shutil.rmtree(environment, ignore_errors=True)
+            last = " ".join(done.stderr.strip().splitlines()[-1:])
+            print(f"{name} cannot be installed and is left out: {last}", file=sys.stderr)
             return None
     return Peer(name, python)
+
+
+def _has(python: Path, module: str) -> bool:
+    if not python.exists():
+        return False
+    return subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0
 
 
 def start(peer: Peer, weights: Path, folder: Path, http: int, grpc: int) -> subprocess.Popen[str]:
