@@ -37,7 +37,7 @@ async def asset(request: Request, path: str) -> Response:
 
 
 def _answer(request: Request, path: str) -> Response:
-    """A file, or 304 where the client has it; clients ask each time, so that updates show at once."""
+    """A file, or 304 where the client has it; it asks each time, so that updates show at once."""
     found = _files().get(path)
     if found is None:
         raise HttpError(404, "NotFound", f"the page has no file {path[:100]!r}")

@@ -68,6 +68,7 @@ export function pixelSize(sizes) {
   const entries = Object.entries(sizes ?? {});
   const values = new Set(entries.map(([, size]) => size));
   if (values.size === 1) return `${[...values][0]} µm`;
+  if (sizes.x === sizes.y && sizes.x) return `${sizes.x} µm, z ${sizes.z} µm`;
   return entries.map(([axis, size]) => `${axis} ${size} µm`).join(", ");
 }
 

@@ -11,7 +11,7 @@ export function arrayDocument(layout) {
 
   const stride = (letter) => (axes.includes(letter) ? strides[axes.indexOf(letter)] : 0);
   return {
-    rank: layout.shape.length,
+    shape: layout.shape,
     asksAxes: known === null,
     dtype: DTYPE_NAMES[layout.dtype],
     channelNames: [],

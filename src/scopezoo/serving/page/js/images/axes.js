@@ -26,9 +26,15 @@ export function axesProblem(axes, rank) {
   return "";
 }
 
-/** Choices to offer for an image of `rank` axes whose last two are Y and X. */
-export function axesChoices(rank) {
-  return { 3: ["ZYX", "TYX", "CYX"], 4: ["CZYX", "ZCYX", "TZYX", "TCYX"], 5: ["TCZYX", "TZCYX"] }[rank] ?? [];
+/** What an image of this shape may be, to choose from. */
+export function axesChoices(shape) {
+  const inColour = [3, 4].includes(shape[shape.length - 1]);
+  const choices = {
+    3: ["ZYX", "TYX", "CYX"],
+    4: [...(inColour ? ["ZYXC", "TYXC"] : []), "CZYX", "ZCYX", "TZYX", "TCYX"],
+    5: [...(inColour ? ["TZYXC"] : []), "TCZYX", "TZCYX"],
+  };
+  return choices[shape.length] ?? [];
 }
 
 /** Sizes of all five axes, 1 for those that the image does not have. */

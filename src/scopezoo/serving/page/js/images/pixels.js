@@ -2,6 +2,7 @@
 
 const BAND_BYTES = 4 << 20;
 const LONE_ROW_BYTES = 64 << 10;
+const WHOLE_PX = 2048;
 
 const READERS = {
   u1: Uint8Array, i1: Int8Array, u2: Uint16Array, i2: Int16Array, u4: Uint32Array, i4: Int32Array,
@@ -22,6 +23,12 @@ export function canRead(dtype) {
 export function arrayFor(dtype, count) {
   const Kind = dtype === "u8" || dtype === "i8" ? Float64Array : READERS[dtype];
   return new Kind(count);
+}
+
+/** Size at which a plane is read to be seen whole; large ones are sampled. */
+export function wholeSize(width, height) {
+  const shrink = Math.min(1, WHOLE_PX / Math.max(width, height));
+  return { shrink, width: Math.max(1, Math.round(width * shrink)), height: Math.max(1, Math.round(height * shrink)) };
 }
 
 /** Indices of `count` pixels, evenly over [start, stop): the centres of what they stand for. */

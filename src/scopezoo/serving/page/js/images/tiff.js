@@ -10,6 +10,10 @@ const MAX_BLOCK_BYTES = 1 << 29;
 const UNCOMPRESSED = 1;
 const YCBCR = 6;
 
+/** What is decoded without WebAssembly, by the value of the tag Compression. */
+const READABLE = [UNCOMPRESSED, 5, 7, 8, 32773, 32946];
+const UNREADABLE = { 6: "old JPEG", 34712: "JPEG 2000", 33003: "JPEG 2000", 33005: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "Zstandard", 50002: "JPEG XL" };
+
 export async function openTiff(blob) {
   const tiff = await globalThis.GeoTIFF.fromBlob(blob);
   const first = await tiff.getImage(0);
@@ -26,7 +30,7 @@ export async function openTiff(blob) {
 function tiffDocument(info, pageAt) {
   let axes = info.axes;
   return {
-    rank: info.shape.length,
+    shape: info.shape,
     asksAxes: info.asksAxes,
     dtype: DTYPE_NAMES[info.dtype],
     channelNames: info.channelNames,
@@ -56,14 +60,21 @@ async function describe(tiff, first) {
   const [width, height] = [first.getWidth(), first.getHeight()];
   const samples = colourSamples(first);
   const dtype = dtypeOf(first);
+  const compression = first.fileDirectory.getValue("Compression") ?? UNCOMPRESSED;
+  if (!READABLE.includes(compression)) {
+    throw new Error(`it is compressed with ${UNREADABLE[compression] ?? `method ${compression}`}, which this page does not decode`);
+  }
   if (!canRead(dtype)) throw new Error(`its pixels are of a kind (${dtype}) that cannot be shown`);
   const said = await readMetadata(tiff, first, text, samples);
   const outer = said.outer.filter(({ size }) => size > 1);
   const asksAxes = outer.some(({ letter }) => letter === "?");
-  const letters = asksAxes ? "TCZ".slice(-outer.length) : outer.map(({ letter }) => letter).join("");
+  const guess = (samples > 1 ? "TZ" : "TCZ").slice(-outer.length);
+  const letters = asksAxes ? guess : outer.map(({ letter }) => letter).join("");
+  const sizes = outer.map(({ size }) => size);
+  const isPlanar = samples > 1 && first.planarConfiguration === 2;
   return {
-    shape: [...outer.map(({ size }) => size), height, width, ...(samples > 1 ? [samples] : [])],
-    axes: `${letters}YX${samples > 1 ? "C" : ""}`,
+    shape: [...sizes, ...(isPlanar ? [samples] : []), height, width, ...(samples > 1 && !isPlanar ? [samples] : [])],
+    axes: letters + (samples === 1 ? "YX" : isPlanar ? "CYX" : "YXC"),
     pageAxes: outer.length,
     asksAxes,
     dtype,

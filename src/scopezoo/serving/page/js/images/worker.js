@@ -1,6 +1,7 @@
 // Reads, decodes and paints images away from the page, which stays quick whatever their size.
 
 import { openImage } from "./open.js";
+import { wholeSize } from "./pixels.js";
 import { contrastOf, paintChannels, paintLabels } from "./render.js";
 
 const KEPT_PLANES = 8;
@@ -17,8 +18,8 @@ const methods = {
   },
 
   describe(id) {
-    const { rank, asksAxes, axes, sizes, dtype, channelNames, pixelSizeUm, isRgb } = documents.get(id);
-    return { id, rank, asksAxes, axes, sizes, dtype, channelNames, pixelSizeUm, isRgb };
+    const { shape, asksAxes, axes, sizes, dtype, channelNames, pixelSizeUm, isRgb } = documents.get(id);
+    return { id, shape, asksAxes, axes, sizes, dtype, channelNames, pixelSizeUm, isRgb };
   },
 
   interpret(id, axes) {
@@ -34,8 +35,7 @@ const methods = {
 
   async contrast(id, position) {
     const { x, y } = documents.get(id).sizes;
-    const fit = Math.min(1, 1024 / Math.max(x, y));
-    const [width, height] = [Math.max(1, Math.round(x * fit)), Math.max(1, Math.round(y * fit))];
+    const { width, height } = wholeSize(x, y);
     return contrastOf(await plane(id, position, { x0: 0, y0: 0, x1: x, y1: y }, width, height));
   },
 

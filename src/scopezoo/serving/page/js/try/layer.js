@@ -1,6 +1,7 @@
 // One picture in the viewer: the whole field at a bounded size, and the part in view sharp.
 
-const MAX_SIDE_PX = 2048;
+import { wholeSize } from "../images/pixels.js";
+
 const DETAIL_DELAY_MS = 150;
 
 /**
@@ -10,7 +11,8 @@ const DETAIL_DELAY_MS = 150;
 export class Layer {
   constructor({ width, height }, paint, onChange) {
     Object.assign(this, { width, height, paint, onChange });
-    this.shrink = Math.min(1, MAX_SIDE_PX / Math.max(width, height));
+    this.whole = wholeSize(width, height);
+    this.shrink = this.whole.shrink;
     this.base = null;
     this.detail = null;
     this.detailKey = "";
@@ -35,9 +37,8 @@ export class Layer {
     let painted;
     do {
       painted = this.wanted;
-      const whole = { x0: 0, y0: 0, x1: this.width, y1: this.height };
-      const [width, height] = [this.width, this.height].map((n) => Math.max(1, Math.round(n * this.shrink)));
-      const bitmap = await this.paint(whole, width, height);
+      const region = { x0: 0, y0: 0, x1: this.width, y1: this.height };
+      const bitmap = await this.paint(region, this.whole.width, this.whole.height);
       this.base?.close();
       this.base = bitmap;
       this.dropDetail();

@@ -34,8 +34,8 @@ export function parameterForm(model, info, { onAxes }) {
 /** Only where the file does not tell what its axes are. */
 function axesControl(info, onAxes) {
   if (!info.asksAxes) return null;
-  const choices = axesChoices(info.rank);
-  if (!choices.length) return freeAxes(info.rank, onAxes);
+  const choices = axesChoices(info.shape);
+  if (!choices.length) return freeAxes(info.shape.length, onAxes);
   const names = { Z: "depth", T: "time", C: "channels" };
   const text = (axes) => `${axes} (${[...axes].filter((a) => names[a]).map((a) => names[a]).join(", ")})`;
   const select = h("select", {},

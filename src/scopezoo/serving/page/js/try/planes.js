@@ -84,7 +84,7 @@ export function lookControls(title, look, place, onChange) {
   };
   const parts = [];
   if (sizes.c > 1 && !isRgb) {
-    const name = (c) => (channelNames[c] ? `${channelNames[c]} (${c + 1} of ${sizes.c})` : `${c + 1} of ${sizes.c}`);
+    const name = (c) => channelNames[c] || `${c + 1} of ${sizes.c}`;
     parts.push(axisSlider("c", sizes.c, look.channel, name, async (c) => {
       look.channel = c;
       if (!merge.box.checked) await refresh();

@@ -90,9 +90,12 @@ function macro({ model, file, parameters, origin }) {
   return `open(${quoted(file)});\nrun("Predict...", ${quoted(options.join(" "))});`;
 }
 
-function macroNote({ parameters }) {
-  const unsaid = [parameters.axes && "axes (set them in Image > Properties)", parameters.tile && "tile"].filter(Boolean);
-  return unsaid.length ? `The macro does not say: ${unsaid.join(", ")}.` : "";
+function macroNote({ parameters, auth }) {
+  const unsaid = [parameters.axes && "the axes (set them in Image > Properties)", parameters.tile && "the tile"].filter(Boolean);
+  const notes = [];
+  if (unsaid.length) notes.push(`The macro does not say ${unsaid.join(" and ")}.`);
+  if (auth) notes.push("Give ImageJ the token once, in the dialog.");
+  return notes.join(" ");
 }
 
 function curl({ model, file, parameters, origin, auth }) {

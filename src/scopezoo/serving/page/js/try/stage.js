@@ -33,10 +33,9 @@ export class Stage {
     this.controls = h("div", { class: "look-controls" });
     this.overlay = overlay;
     this.zoomButtons = this.makeZoomButtons();
-    this.viewer.element.append(overlay, this.zoomButtons, this.tag);
+    this.viewer.element.append(overlay, this.zoomButtons, this.readout, this.tag);
     this.element = h("div", { class: "stage-column" },
-      h("div", { class: "toolbar" }, this.modes, this.readout),
-      this.viewer.element, this.dividerRow, this.controls);
+      this.modes, this.viewer.element, this.dividerRow, this.controls);
   }
 
   makeZoomButtons() {
@@ -52,13 +51,15 @@ export class Stage {
     let doc = null;
     try {
       doc = await ImageDocument.open(blob, name);
+      this.clear();
+      await this.show("before", doc, "image");
+      return doc.info;
     } catch (error) {
       if (error.name === "WrongFileError") throw error;
+      this.clear();
       onUnshown(error.message);
+      return doc?.info ?? null;
     }
-    this.clear();
-    if (doc) await this.show("before", doc, "image");
-    return doc?.info ?? null;
   }
 
   /** Show a result over the image. `kind` is "labels" or "image". */
@@ -114,14 +115,15 @@ export class Stage {
     this.viewer.setLayers("after", this.after?.kind === "labels" ? [...before, ...after] : after);
     const refresh = (...sides) => () => sides.forEach((side) => this[side]?.layer.refresh());
     const owner = this.before ?? this.after;
-    const parts = placeSliders(owner.doc.info, this.place, refresh("before", "after"));
+    const parts = [];
     if (this.before) {
       const title = this.after?.kind === "image" ? "Before" : "Image";
       parts.push(lookControls(title, this.before.look, () => this.place, refresh("before")));
     }
     if (this.after?.kind === "image") parts.push(lookControls("After", this.after.look, () => this.place, refresh("after")));
     if (this.after?.kind === "labels") parts.push(this.labelControls());
-    this.controls.replaceChildren(...parts);
+    this.controls.replaceChildren(...placeSliders(owner.doc.info, this.place, refresh("before", "after")),
+      h("div", { class: "looks" }, parts));
     const { sizes } = owner.doc.info;
     this.viewer.canvas.setAttribute("aria-label", `${this.after ? "Image and result" : "Image"}, ${sizes.x} by ${sizes.y} pixels`);
   }

@@ -29,11 +29,10 @@ export class ObjectTable {
     this.previous = h("button", { type: "button", class: "small", onclick: () => this.turn(-1) }, "Previous");
     this.next = h("button", { type: "button", class: "small", onclick: () => this.turn(1) }, "Next");
     this.pages = h("div", { class: "row pages" }, this.previous, this.where, this.next);
-    this.element = h("div", { class: "objects" },
-      h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Objects" },
-        h("table", {}, h("caption", { class: "only-spoken" }, "Objects; a row's button shows the object in the image"),
-          h("thead", {}, this.head), this.body)),
-      this.pages);
+    this.scroller = h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Objects" },
+      h("table", {}, h("caption", { class: "only-spoken" }, "Objects; a row's button shows the object in the image"),
+        h("thead", {}, this.head), this.body));
+    this.element = h("div", { class: "objects" }, this.scroller, this.pages);
     this.sort(columns[0], false);
   }
 
@@ -56,6 +55,8 @@ export class ObjectTable {
     this.chosen = row;
     if (row) this.page = Math.floor(this.rows.indexOf(row) / PAGE_ROWS);
     this.showRows();
+    const shown = this.body.querySelector(".chosen");
+    if (shown) this.scroller.scrollTop = shown.offsetTop - this.scroller.clientHeight / 2;
   }
 
   showHead() {

@@ -16,6 +16,8 @@ export async function showTry({ parts: [id], info, signal }) {
   return new Trial(model, info, signal).element;
 }
 
+const MAX_SHOWN_BYTES = 1_500_000_000;
+
 class Trial {
   constructor(model, server, signal) {
     Object.assign(this, { model, server, signal });
@@ -37,6 +39,7 @@ class Trial {
     this.runButton = h("button", { type: "button", class: "primary run", disabled: true, onclick: () => this.run() }, "Run");
     this.progress = new Progress(() => this.running?.abort());
     this.progress.element.hidden = true;
+    this.done = h("div", { class: "done", hidden: true });
     this.outcome = h("div", { class: "outcome" });
     this.element = h("div", { class: "try" },
       h("nav", { class: "trail", "aria-label": "Where you are" },
@@ -63,7 +66,7 @@ class Trial {
           h("h2", { id: "choose-title" }, "Image"), picker, this.facts),
         this.stage.element,
         h("section", { class: "panel start", "aria-label": "Run" },
-          this.form, this.messages, this.runButton, this.progress.element)),
+          this.form, this.messages, this.runButton, this.progress.element, this.done)),
       this.outcome,
     ];
   }
@@ -91,11 +94,12 @@ class Trial {
     }
     if (this.chosen !== chosen) return;
     this.image = { ...image, info, unshown };
-    this.outcome.replaceChildren();
+    this.dropResult();
     this.showFacts();
     this.parameters = parameterForm(this.model, info, { onAxes: (axes) => this.interpret(axes) });
     this.form.replaceChildren(this.parameters.element);
     this.runButton.disabled = false;
+    this.element.querySelector(".file-button").classList.remove("primary");
     announce(`${image.name} is open`);
   }
 
@@ -108,9 +112,10 @@ class Trial {
 
   showFacts() {
     const { name, info, unshown } = this.image;
-    const facts = info ? describe(info) : `It cannot be shown here (${unshown}), but the model can be run on it.`;
-    this.facts.replaceChildren(h("p", { class: "file-name" }, name), h("p", { class: "hint" }, facts));
-    if (!info) {
+    const trouble = unshown && `It cannot be shown here (${unshown}), but the model can be run on it.`;
+    const lines = [info && describe(info), trouble].filter(Boolean);
+    this.facts.replaceChildren(h("p", { class: "file-name" }, name), ...lines.map((line) => h("p", { class: "hint" }, line)));
+    if (unshown) {
       this.stage.overlay.hidden = false;
       this.stage.overlay.querySelector("p").textContent = name;
       this.stage.overlay.querySelector("small").textContent = "is chosen; this page cannot show it";
@@ -125,7 +130,7 @@ class Trial {
     }
     const running = (this.running = new AbortController());
     this.messages.replaceChildren();
-    this.outcome.replaceChildren();
+    this.dropResult();
     this.stage.clearAfter();
     this.setBusy(true);
     const onPhase = (state) => running === this.running && this.progress.show(state);
@@ -146,6 +151,12 @@ class Trial {
         this.setBusy(false);
       }
     }
+  }
+
+  dropResult() {
+    this.result = null;
+    this.done.hidden = true;
+    this.outcome.replaceChildren();
   }
 
   sayFailure(error) {
@@ -181,6 +192,10 @@ class Trial {
     const title = view.element.querySelector("h2");
     title.after(h("p", { class: "hint" }, await runSummary(job)));
     if (!isShown) title.after(h("p", { class: "hint" }, "The result is too large to be shown here: this is its preview."));
+    const below = h("button", { type: "button", class: "small", onclick: () => goTo(title) }, "Files and lines to copy");
+    if (view.table) below.textContent = "Table, files, lines to copy";
+    this.done.replaceChildren(h("strong", {}, title.textContent), h("p", {}, below));
+    this.done.hidden = false;
     announce(`Done: ${title.textContent}`);
   }
 
@@ -205,7 +220,10 @@ class Trial {
   }
 }
 
-const MAX_SHOWN_BYTES = 1_500_000_000;
+function goTo(title) {
+  title.scrollIntoView();
+  title.focus({ preventScroll: true });
+}
 
 function describe({ axes, sizes, dtype, pixelSizeUm, channelNames, isRgb }) {
   const planes = [["t", "frame"], ["z", "plane"], ["c", "channel"]]
