@@ -123,7 +123,7 @@ def test_a_job_gives_the_files_of_the_command_line(
 def test_an_ome_zarr_under_a_root_gives_an_ome_zarr(
     http: httpx.Client, small_package: Path, disk: Path, tmp_path: Path
 ) -> None:
-    path = disk / "plate 1" / "a.ome.zarr"
+    path = disk / "plate 1" / "ä.ome.zarr"
     writer = create_image(path, shape=(150, 170), dtype=np.dtype("u2"), axes="YX")
     rng = np.random.default_rng(0)
     writer[:, :] = rng.integers(0, 4000, (150, 170)).astype(np.uint16)
@@ -131,26 +131,27 @@ def test_an_ome_zarr_under_a_root_gives_an_ome_zarr(
     job = ended(http, submit(http, "small", {"path": str(path)}, tile="y=64,x=80"))
     assert job["state"] == "done", job
     command_line(
-        "predict", small_package, path, "-o", tmp_path / "a.ome.zarr", "--tile", "y=64,x=80"
+        "predict", small_package, path, "-o", tmp_path / "ä.ome.zarr", "--tile", "y=64,x=80"
     )
 
     result = job["files"][0]
-    assert (result["name"], result["media_type"]) == ("a.ome.zarr", "application/vnd.zarr")
+    assert (result["name"], result["media_type"]) == ("ä.ome.zarr", "application/vnd.zarr")
     archive = zipfile.ZipFile(io.BytesIO(http.get(result["url"], params={"format": "zip"}).content))
     archive.extractall(tmp_path / "unpacked")
     files = {
-        p.relative_to(tmp_path): p for p in (tmp_path / "a.ome.zarr").rglob("*") if p.is_file()
+        p.relative_to(tmp_path): p for p in (tmp_path / "ä.ome.zarr").rglob("*") if p.is_file()
     }
     assert {str(name) for name in files} == set(archive.namelist())
     for name, file in files.items():
         assert file.read_bytes() == (tmp_path / "unpacked" / name).read_bytes(), name
-        assert http.get(f"{result['url']}/{name.relative_to('a.ome.zarr')}").content == (
+        assert http.get(f"{result['url']}/{name.relative_to('ä.ome.zarr')}").content == (
             file.read_bytes()
         )
+    assert http.head(result["url"], params={"format": "zip"}).content == b""
     assert http.get(result["url"]).status_code == 404
     assert result["size"] == sum(file.stat().st_size for file in files.values())
     assert json.loads(content(http, job, "record"))["inputs"]["raw"]["source"] == str(path)
-    assert open_image(tmp_path / "unpacked" / "a.ome.zarr").shape == (150, 170)
+    assert open_image(tmp_path / "unpacked" / "ä.ome.zarr").shape == (150, 170)
 
 
 def test_a_part_of_a_file_and_only_files_of_the_job(http: httpx.Client, image: Path) -> None:

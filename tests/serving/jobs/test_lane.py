@@ -181,6 +181,14 @@ def test_the_lane_outlives_its_own_store(store: JobStore, monkeypatch: pytest.Mo
     tiles = Tiles(store)
     tiles.go.set()
     finish, failures = store.finish, iter([OSError("disk"), OSError("disk")])
+    requeue, more = store.requeue, iter([OSError("disk"), OSError("disk")])
+
+    def requeue_sometimes() -> None:
+        for error in more:
+            raise error
+        requeue()
+
+    monkeypatch.setattr(store, "requeue", requeue_sometimes)
 
     def sometimes(name: str, outcome: Outcome, keep_s: float) -> bool:
         for error in failures:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scopezoo.errors import FileError
+from scopezoo.serving.errors import HttpError
 from scopezoo.serving.jobs.database import Database
 from scopezoo.serving.jobs.store import STATES, JobStore, Outcome
 
@@ -112,6 +113,17 @@ def test_counts_and_expiry(tmp_path_factory: pytest.TempPathFactory, states: lis
         store.remove(name)
     assert len(store.of("ann")) == len(states) - states.count("done")
     database.close()
+
+
+def test_a_full_disk_changes_nothing(database: Database) -> None:
+    store = JobStore(database)
+    kept = store.add("ann", "m", {}).id
+    (pages,) = database.rows("PRAGMA page_count")
+    database.rows(f"PRAGMA max_page_count = {pages[0] + 1}")
+    with pytest.raises(HttpError, match="disk is full"):
+        store.add("ann", "m", {"long": "x" * 100_000})
+    assert [job.id for job in store.of(None)] == [kept]
+    assert store.take() is not None
 
 
 def test_a_folder_is_one_servers(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import socket
 import time
 from collections.abc import Iterator
@@ -133,6 +134,19 @@ def test_uploads_leave_space_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
             uploads.create("ann", "b.tif", 80)
         uploads.append(first, b"x" * 80)  # no longer to come: the disk has it already
         uploads.create("ann", "b.tif", 80)
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with opened(tmp_path) as (uploads, _):
+        upload = uploads.create("ann", "a.tif", 80)
+        monkeypatch.setattr(uploads_module.os, "write", full)
+        with pytest.raises(HttpError, match="No space left") as refused:
+            uploads.append(upload, b"abc")
+        assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "600")
+        assert upload.offset == 0
 
 
 def test_uploads_expire_unless_a_job_needs_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scopezoo.errors import FileError
+from scopezoo.serving.errors import HttpError
 
 VERSION = 1
 """Of the tables below; a file of another version is refused."""
@@ -87,15 +88,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All that the block does, or nothing of it."""
-        with self._lock:
+        """All that the block does, or nothing of it; HttpError 503 where the disk is full."""
+        with self._lock, _full_told():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """What a query finds."""
@@ -109,13 +111,24 @@ class Database:
             return found
 
     def change(self, sql: str, *values: Any) -> int:
-        """Do one statement; gives how many rows it changed."""
-        with self._lock:
+        """Do one statement; gives how many rows it changed. Raises HttpError 503 as above."""
+        with self._lock, _full_told():
             return self._connection.execute(sql, values).rowcount
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+
+
+@contextmanager
+def _full_told() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+            raise
+        message = "the server's disk is full; its operator must make room"
+        raise HttpError(503, "Busy", message, {"Retry-After": "600"}) from error
 
 
 def _reason(path: Path, error: sqlite3.DatabaseError) -> str:

@@ -14,7 +14,7 @@ from scopezoo.serving.jobs.time_left import TimeLeft
 from scopezoo.serving.runner import Stop
 
 LOGGER = logging.getLogger("scopezoo.serving.jobs")
-MAX_TRIES = 3
+MAX_TRIES = 10
 """Starts without a finished tile between them; a job that kills the server must not do so forever.
 """
 SAVE_S = 0.5
@@ -46,7 +46,6 @@ class Lane:
 
     def start(self) -> None:
         """Go on with what an earlier server left, and take what comes."""
-        self._store.requeue()
         self._thread.start()
 
     def wake(self) -> None:
@@ -81,8 +80,12 @@ class Lane:
         return not self._thread.is_alive()
 
     def _loop(self) -> None:
+        is_clean = False  # whether nothing is marked as running that does not run
         while not self._closing.is_set():
             try:
+                if not is_clean:
+                    self._store.requeue()
+                    is_clean = True
                 self._wake.clear()
                 job = self._store.take()
                 if job is None:
@@ -91,8 +94,8 @@ class Lane:
                     self._run(job)
             except Exception:  # the lane must outlive whatever happens to a job
                 LOGGER.exception("the lane of jobs failed")
+                is_clean = False
                 self._closing.wait(RETRY_S)
-                self._store.requeue()
 
     def _run(self, job: Job) -> None:
         stop, left = Stop(), TimeLeft()

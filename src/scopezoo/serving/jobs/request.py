@@ -81,7 +81,7 @@ class JobRequest(BaseModel):
         return {first: self.input} if self.input is not None else dict(self.inputs or {})
 
 
-def parse_request(body: bytes | str) -> JobRequest:
+def parse_request(body: bytes | bytearray | str) -> JobRequest:
     """Raises UsageError for what is no such request."""
     try:
         return JobRequest.model_validate_json(body)

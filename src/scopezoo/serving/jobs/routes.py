@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
@@ -81,6 +82,7 @@ def remove(job_id: str, jobs: AllJobs, caller: Predictor) -> Response:
 
 @jobs_router.api_route("/{job_id}/files/{name:path}", methods=["GET", "HEAD"])
 def download(
+    request: Request,
     job_id: str,
     name: str,
     jobs: AllJobs,
@@ -98,12 +100,17 @@ def download(
         raise HttpError(
             404, "NotFound", f"{name[:200]!r} is a folder; open a file in it, or add ?format=zip"
         )
-    disposition = f'attachment; filename="{path.name}.zip"'
-    headers = {"Content-Disposition": disposition}
-    return StreamingResponse(zipped(path), media_type="application/zip", headers=headers)
+    content = iter(()) if request.method == "HEAD" else zipped(path)
+    headers = {"Content-Disposition": _attachment(f"{path.name}.zip")}
+    return StreamingResponse(content, media_type="application/zip", headers=headers)
 
 
 router.include_router(jobs_router)
+
+
+def _attachment(name: str) -> str:
+    """A Content-Disposition, for names of any script (RFC 6266)."""
+    return f"attachment; filename*=utf-8''{quote(name)}"
 
 
 def _entry(jobs: Jobs, job: Job) -> dict[str, Any]:

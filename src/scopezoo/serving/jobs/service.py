@@ -25,6 +25,7 @@ from scopezoo.serving.jobs.request import JobRequest
 from scopezoo.serving.jobs.roots import Roots, refuse_redirects
 from scopezoo.serving.jobs.store import STATES, Job, JobStore, Outcome
 from scopezoo.serving.jobs.uploads import Uploads
+from scopezoo.serving.jobs.work import run_job
 from scopezoo.store.package import Package
 
 if TYPE_CHECKING:
@@ -140,21 +141,19 @@ class Jobs:
         self._forget_work(job.id, "the job was deleted")
 
     def sweep(self) -> None:
-        """Remove what has expired, and what a kill left without an owner."""
+        """Remove what has expired, and what a kill kept from being removed."""
         for name in self.store.expired():
             self.store.remove(name)
         folders = list(self._folder.iterdir())
-        known = self.store.ids()  # after the folders: a job is older than its folder
+        known = self.store.with_files()  # after the folders: a job is older than its folder
         for folder in folders:
             if folder.name not in known and re.fullmatch("[0-9a-f]{32}", folder.name):
-                self._forget_work(folder.name, "the job was deleted")
+                self._forget_work(folder.name, "the job has ended")
         self.uploads.sweep()
 
     def _run(
         self, job: Job, check: Callable[[], None], progress: Callable[[int, int], None]
     ) -> Outcome:
-        from scopezoo.serving.jobs.work import run_job
-
         outcome = "failed"
         try:
             ended = run_job(

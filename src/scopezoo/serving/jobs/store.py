@@ -173,9 +173,12 @@ class JobStore:
         rows = self._database.rows("SELECT id FROM jobs WHERE expires < ?", time.time())
         return [row["id"] for row in rows]
 
-    def ids(self) -> set[str]:
-        """Of all jobs."""
-        return {row["id"] for row in self._database.rows("SELECT id FROM jobs")}
+    def with_files(self) -> set[str]:
+        """Ids of the jobs that have files, or will."""
+        rows = self._database.rows(
+            "SELECT id FROM jobs WHERE state IN ('queued', 'running', 'done')"
+        )
+        return {row["id"] for row in rows}
 
 
 def _job(row: sqlite3.Row) -> Job:

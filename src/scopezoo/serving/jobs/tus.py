@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
 Uploader = Annotated[Caller, require("upload")]
 
 
-@router.options("", status_code=204)
+@router.options("", status_code=204, dependencies=[require("predict")])
 async def capabilities(request: Request) -> Response:
     """What of the protocol this server speaks."""
     headers = {

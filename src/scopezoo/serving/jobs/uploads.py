@@ -77,8 +77,11 @@ class Uploads:
         with self._lock:
             self._check_room(length)
             path = self.folder / name / safe_name(filename)
-            path.parent.mkdir(parents=True)
-            path.touch()
+            try:
+                path.parent.mkdir(parents=True)
+                path.touch()
+            except OSError as error:
+                raise _no_room(error.strerror or str(error)) from error
             self._database.change(
                 "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?)",
                 name,
