@@ -40,3 +40,10 @@ def build_plugin() -> Path:
         pytest.skip(f"needs {lacks}: apt-get install imagej xvfb xauth default-jdk-headless")
     subprocess.run([SOURCES / "build.sh"], check=True, timeout=120, capture_output=True)
     return SOURCES / "build" / "scopezoo_imagej.jar"
+
+
+def compile_test_sources(jar: Path, folder: Path) -> None:
+    """Classes that only tests need, into `folder`."""
+    sources = sorted((SOURCES / "src" / "test" / "java").rglob("*.java"))
+    command = ["javac", "--release", "8", "-Xlint:-options", "-cp", f"{jar}:{IJ_JAR}"]
+    subprocess.run([*command, "-d", folder, *sources], check=True, timeout=120)

@@ -22,7 +22,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from scopezoo.serving.settings import Token
-from tests.clients.imagej import IJ_JAR, SOURCES, ImageJ
+from scopezoo.store import resolve
+from scopezoo.validation.deepimagej import deepimagej_findings
+from scopezoo.validation.subject import Subject
+from tests.clients.imagej import SOURCES, ImageJ, compile_test_sources
 from tests.serving import live
 
 UM = {"unit": "um"}
@@ -311,6 +314,45 @@ def test_a_busy_server_and_a_lost_connection(
     np.testing.assert_array_equal(shown, tifffile.imread(expected))
 
 
+class Polled:
+    """A server that makes a file as soon as somebody asks how a job is."""
+
+    def __init__(self, app: Any, sign: Path) -> None:
+        self.app = app
+        self.sign = sign
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+        if scope.get("path", "").startswith("/api/v1/jobs/") and scope["method"] == "GET":
+            self.sign.touch()
+
+
+def test_escape_cancels_the_job(
+    imagej: ImageJ,
+    jar: Path,
+    models: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compile_test_sources(jar, imagej.folder / "plugins")
+    create_app = live.create_app
+    sign = tmp_path / "polled"
+    monkeypatch.setattr(live, "create_app", lambda settings: Polled(create_app(settings), sign))
+    image = tmp_path / "large.tif"
+    tifffile.imwrite(image, np.tile(blobs(512, 512), (12, 12)), imagej=True)
+    with live.live_server(tmp_path / "server", models=(models["restore"],)) as address:
+        macro = (
+            f'open("{image}");\ncall("scopezoo.imagej.EscapeWhen.exists", "{sign}");\n'
+            f'run("Predict...", "server={address} model=restore channel=[]");\n'
+            f'File.saveString("went on", "{tmp_path}/went on.txt");'
+        )
+        said = imagej.run(macro, tmp_path)
+        assert httpx.get(f"{address}/api/v1/jobs").json() == {"jobs": []}
+    assert sign.exists(), said
+    assert not (tmp_path / "went on.txt").exists()
+    assert "Exception" not in said
+
+
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -330,9 +372,8 @@ WRONG = (
 def json_echo(jar: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A command that reads JSON lines with the plugin's reader and writes them."""
     folder = tmp_path_factory.mktemp("echo")
-    source = SOURCES / "src/test/java/scopezoo/imagej/JsonEcho.java"
-    path = f"{jar}:{IJ_JAR}:{folder}"
-    subprocess.run(["javac", "-cp", path, "-d", str(folder), str(source)], check=True, timeout=120)
+    compile_test_sources(jar, folder)
+    path = f"{jar}:{folder}"
     return ["java", "-Djava.awt.headless=true", "-cp", path, "scopezoo.imagej.JsonEcho"]
 
 
@@ -369,6 +410,19 @@ def test_the_server_offers_the_plugin(jar: Path, address: str) -> None:
     assert found.content == jar.read_bytes()
     offered = httpx.get(f"{address}/api/v1/info").json()["imagej"]
     assert httpx.get(f"{address}{offered}").content == jar.read_bytes()
+
+
+@pytest.mark.parametrize("model", ["restore", "nuclei-stardist-2d"])
+def test_the_download_is_what_deepimagej_installs(
+    model: str, address: str, models: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / f"{model}.zip"
+    path.write_bytes(httpx.get(f"{address}/api/v1/models/{model}/package").content)
+    found = list(deepimagej_findings(Subject(path, path, trust=False)))
+    at_home = resolve(models[model]).location
+    assert found == list(deepimagej_findings(Subject(at_home, at_home, trust=False)))
+    # it loads this package, but does not know how to decode its objects
+    assert [rule for rule, _, _ in found] == (["processing"] if model != "restore" else [])
 
 
 def test_the_same_sources_give_the_same_jar(jar: Path) -> None:

@@ -59,18 +59,16 @@ final class Opened {
     image.setDisplayRange(0, Math.max(largest, 255));
   }
 
-  /** Each channel from its smallest to its largest value, in the middle of the stack. */
+  /** From the smallest to the largest value in the middle of the stack, for each channel. */
   private static void showValues(ImagePlus image) {
-    int slice = (image.getNSlices() + 1) / 2;
-    for (int channel = image.getNChannels(); channel >= 1; channel--) {
-      image.setPositionWithoutUpdate(channel, slice, 1);
-      ImageStatistics values = image.getProcessor().getStatistics();
-      if (values.max > values.min) {
-        image.setDisplayRange(values.min, values.max);
-      }
-    }
+    image.setPositionWithoutUpdate(1, (image.getNSlices() + 1) / 2, 1);
     if (image instanceof CompositeImage) {
       ((CompositeImage) image).resetDisplayRanges();
+      return;
+    }
+    ImageStatistics values = image.getProcessor().getStatistics();
+    if (values.max > values.min) {
+      image.setDisplayRange(values.min, values.max);
     }
   }
 }

@@ -247,6 +247,6 @@ class Server {
         : e instanceof ConnectException ? "nothing answers there"
         : "the connection broke: " + e.getMessage();
     return new Problem.Passing("No scopezoo server at " + url + " (" + why + ")."
-        + "\nCheck the address, or start a server with: scopezoo serve");
+        + "\nCheck the address, or start a server (scopezoo serve).");
   }
 }
