@@ -71,7 +71,8 @@ def measure(address: str, process: psutil.Process, body: bytes) -> None:
     same = len({answer.content for answer in answers}) == 1
     statuses = {answer.status_code for answer in answers}
     print(f"\n{CLIENTS} clients, {len(body) / 1e6:.0f} MB each, {seconds:.0f} s in all\n")
-    print("| idle server MB | most MB | beyond idle MB | --memory MB | answers |\n|---|---|---|---|---|")
+    print("| idle server MB | most MB | beyond idle MB | --memory MB | answers |")
+    print("|---|---|---|---|---|")
     mb = [idle / 1e6, peak / 1e6, (peak - idle) / 1e6, LIMIT_BYTES / 1e6]
     print(f"| {' | '.join(f'{value:.0f}' for value in mb)} | {statuses}, all equal: {same} |")
     sys.exit(0 if same and statuses == {200} else 1)

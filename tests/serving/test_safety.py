@@ -86,6 +86,8 @@ def test_other_sites_may_not_call(http: httpx.Client, address: str) -> None:
     assert status(Origin="null") == 403
     assert status(Host="evil.example") == 403  # a name that somebody pointed at 127.0.0.1
     assert status(Origin=address) == 200
+    refused = http.get("/v2/models/small", headers={"Origin": "http://evil.example"})
+    assert isinstance(refused.json()["error"], str)  # the protocol's own form
 
 
 def test_every_answer_has_its_headers(http: httpx.Client) -> None:

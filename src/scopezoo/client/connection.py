@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from scopezoo import errors
-from scopezoo.errors import MissingDependencyError, ScopezooError, ServerError, UsageError
+from scopezoo.errors import ScopezooError, ServerError, UsageError
 
 if TYPE_CHECKING:
     import httpx
@@ -42,10 +42,8 @@ class Connection:
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{url!r} is no server's address; expected http://… or https://…")
-        try:
-            import httpx
-        except ImportError as error:
-            raise MissingDependencyError("a connection to a server", "client") from error
+        import httpx
+
         self.url = url.rstrip("/")
         self.timeout_s = timeout_s
         self._http = httpx.Client(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -77,12 +78,14 @@ def as_http_error(error: Exception) -> HttpError:
     return HttpError(500, "InternalError", "the server failed; its log has the request's id")
 
 
-def error_body(error: HttpError) -> dict[str, dict[str, str]]:
-    """The JSON of an error."""
+def error_body(error: HttpError, path: str) -> dict[str, Any]:
+    """The JSON of an error: its text alone where `path` is of the Open Inference Protocol."""
+    if path == "/v2" or path.startswith("/v2/"):
+        return {"error": str(error)}
     return {"error": {"type": error.kind, "message": str(error)}}
 
 
-async def answer_error(_request: Request, error: Exception) -> Response:
-    """The handler of every expected error outside the Open Inference Protocol."""
+async def answer_error(request: Request, error: Exception) -> Response:
+    """The handler of every expected error."""
     found = as_http_error(error)
-    return JSONResponse(error_body(found), found.status, found.headers)
+    return JSONResponse(error_body(found, request.url.path), found.status, found.headers)

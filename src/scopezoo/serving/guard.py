@@ -48,7 +48,7 @@ class Guard:
 
         refusal = self._refusal(headers)
         if refusal is not None:
-            response = JSONResponse(error_body(refusal), refusal.status)
+            response = JSONResponse(error_body(refusal, scope["path"]), refusal.status)
             await response(scope, receive, guarded_send)
             return
         await self.app(scope, receive, guarded_send)

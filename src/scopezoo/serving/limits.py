@@ -67,13 +67,15 @@ async def spool(request: Request, path: Path, limit_bytes: int) -> int:
     return size
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
+async def read_body(request: Request, limit_bytes: int) -> bytes | bytearray:
     """The body in memory, unpacked where Content-Encoding says gzip or deflate.
 
     Raises what `chunks` raises, for the unpacked size too, 415 for another encoding, 400 for one
     that is damaged.
     """
-    body = b"".join([chunk async for chunk in chunks(request, limit_bytes)])
+    body = bytearray()
+    async for chunk in chunks(request, limit_bytes):
+        body += chunk
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "identity":
         return body
@@ -82,7 +84,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     return await asyncio.to_thread(_unpacked, body, _ENCODINGS[encoding], limit_bytes)
 
 
-def _unpacked(body: bytes, window_bits: int, limit_bytes: int) -> bytes:
+def _unpacked(body: bytes | bytearray, window_bits: int, limit_bytes: int) -> bytes:
     unpacker = zlib.decompressobj(window_bits)
     try:
         content = unpacker.decompress(body, limit_bytes + 1)

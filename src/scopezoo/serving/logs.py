@@ -85,7 +85,7 @@ class Observed:
             _log_failure(scope, error)
             if not status:
                 failed = as_http_error(RuntimeError())
-                response = JSONResponse(error_body(failed), failed.status)
+                response = JSONResponse(error_body(failed, scope["path"]), failed.status)
                 await response(scope, receive, observed_send)
         finally:
             self._note(scope, status or 499, time.perf_counter() - started)

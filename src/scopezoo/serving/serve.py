@@ -110,6 +110,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # who connects before the models are open waits
     except (OSError, OverflowError) as error:
         listener.close()
         raise FileError(f"cannot listen on {host}:{port}: {error}; give another --port") from error

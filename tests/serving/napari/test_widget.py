@@ -11,6 +11,7 @@ from typing import Any
 import dask.array
 import numpy as np
 import pytest
+from onnx import helper
 from qtpy.QtWidgets import QMessageBox
 
 from scopezoo.datasets.simulate import simulate_nuclei
@@ -18,9 +19,13 @@ from scopezoo.predict import predict
 from scopezoo.serving.napari import runner as runner_module
 from tests.conftest import REPOSITORY
 from tests.small_models import (
+    BATCH,
+    channels,
     encoder_decoder,
+    follows,
     image_model,
     label_model,
+    network,
     stardist_network,
     write_package,
 )
@@ -162,6 +167,27 @@ def test_a_result_can_go_to_a_file(
     assert "give another name under Save to" in widget.bar.message.text()
 
 
+def test_a_model_of_two_images_asks_for_two_layers(
+    viewer: Any, widget: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    add = helper.make_node("Sub", ["raw", "other"], ["out"])
+    free = [1, 1, "y", "x"]
+    network_bytes = network([add], [], {"raw": free, "other": free}, {"out": free})
+    rdf = image_model()
+    axes = [BATCH, channels("signal"), follows("y"), follows("x")]
+    rdf["inputs"].append({"id": "other", "axes": axes})
+    package = write_package(tmp_path / "two", rdf, network_bytes)
+    pixels = np.random.default_rng(0).random((2, 30, 40)).astype(np.float32)
+    for name, plane in zip("ab", pixels, strict=True):
+        viewer.add_image(plane, name=name)
+    open_model(widget, qtbot, package)
+    for name, choice in zip("ab", widget.inputs._choices.values(), strict=True):
+        choice.setCurrentText(name)
+    run(widget, qtbot)
+    np.testing.assert_allclose(viewer.layers[-1].data, pixels[0] - pixels[1], atol=1e-6)
+    assert viewer.layers[-1].name == "a two"
+
+
 def test_cancel_stops_between_tiles(
     viewer: Any, widget: Any, qtbot: Any, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,9 +234,19 @@ def test_options_of_the_command_line_have_the_widgets_names(
     assert "--" not in widget.bar.message.text()
 
 
-def test_a_closed_widget_no_longer_listens(viewer: Any, widget: Any) -> None:
+def test_a_widget_can_be_closed_while_it_runs(
+    viewer: Any, widget: Any, qtbot: Any, small: Path
+) -> None:
+    viewer.add_image(np.random.default_rng(2).random((900, 900)), name="plane")
+    open_model(widget, qtbot, small)
+    widget.options.tile.setValue(64)
+    widget.bar.run.click()
+    worker = widget.runner._worker
     viewer.window.remove_dock_widget(widget.parent())
     viewer.add_image(np.zeros((8, 8)))
+    qtbot.waitUntil(lambda: not worker.is_running, timeout=RUN_MS)
+    qtbot.wait(100)
+    assert len(viewer.layers) == 2
 
 
 def test_models_of_a_server(viewer: Any, widget: Any, qtbot: Any, address: str) -> None:

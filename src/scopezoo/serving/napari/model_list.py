@@ -123,8 +123,10 @@ class _ModelDelegate(QtWidgets.QStyledItemDelegate):
         if picture is not None:
             painter.drawPixmap(box, picture)
             return
-        painter.fillRect(box, palette.mid())
-        painter.setPen(palette.color(QtGui.QPalette.ColorRole.Text))
+        ink = palette.color(QtGui.QPalette.ColorRole.Text)
+        painter.setPen(ink)
+        ink.setAlphaF(0.15)
+        painter.fillRect(box, ink)
         painter.drawText(box, QtCore.Qt.AlignmentFlag.AlignCenter, model.name[:2])
 
     @staticmethod

@@ -51,6 +51,9 @@ class OptionsForm(QCollapsible):
         form.addRow("", self.trust)
         self.setContent(content)
         self.collapse(animate=False)
+        outer = self.layout()
+        if outer is not None:
+            outer.setContentsMargins(0, 0, 0, 0)
 
     def show_for(self, local: bool) -> None:
         """Show the options of this computer, or those that a server leaves to its callers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from scopezoo.client import Client, connect
+from scopezoo.errors import PackageError
 from scopezoo.image import Image
 from scopezoo.result import Extras, Result
 from scopezoo.serving.napari.model import Model
@@ -40,7 +41,7 @@ class Server:
     def sample(self, model: Model) -> list[LayerData]:
         link = model.links.get("sample")
         if not link:
-            return []
+            raise PackageError(f"{model.id} has no sample image")
         image = image_of_bytes(self._client.read(link), "sample.tif")
         return image_layers([image], f"sample of {model.id}")
 

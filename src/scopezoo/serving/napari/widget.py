@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from napari.qt.threading import create_worker
 from napari.utils.notifications import notification_manager, show_error, show_warning
-from qtpy import QtCore, QtGui, QtWidgets
+from qtpy import QtCore, QtWidgets
 
 from scopezoo.errors import ScopezooError, StoppedError, UsageError
 from scopezoo.serving.napari.card import card_window
@@ -78,12 +78,16 @@ class PredictWidget(QtWidgets.QWidget):
         self.runner.progressed.connect(self.bar.show_progress)
         self.runner.finished.connect(self._add)
         self.runner.failed.connect(self._fail)
+        application = QtWidgets.QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.runner.stop)
 
-    def closeEvent(self, event: QtGui.QCloseEvent) -> None:  # noqa: N802 # Qt's name
-        """Stop what runs when the widget is closed."""
-        self.runner.stop()
-        self.inputs.disconnect_viewer()
-        super().closeEvent(event)
+    def event(self, event: QtCore.QEvent) -> bool:
+        """Stop what runs when napari takes the widget out of its dock, as closing it does."""
+        if event.type() == QtCore.QEvent.Type.ParentChange and self.parent() is None:
+            self.runner.stop()
+            self.inputs.disconnect_viewer()
+        return super().event(event)
 
     # models
 
@@ -101,11 +105,11 @@ class PredictWidget(QtWidgets.QWidget):
         """Show the models of a server instead of those of this computer."""
         from scopezoo.serving.napari.server_source import Server
 
-        self.bar.end("")
         self._use(Server(address, token))
 
     def _use(self, source: Source) -> None:
         self.source = source
+        self.bar.say("")
         self.options.show_for(source is self.this_computer)
         self._list_models()
 
@@ -141,12 +145,15 @@ class PredictWidget(QtWidgets.QWidget):
     def _show_card(self) -> None:
         model = self.models.model()
         if model is not None:
-            self._try(lambda: card_window(self, model.name, self.source.card(model)).show())
+            self._fetch(
+                lambda: self.source.card(model),
+                lambda text: card_window(self, model.name, text).show(),
+            )
 
     def _open_sample(self) -> None:
         model = self.models.model()
         if model is not None:
-            self._try(lambda: self._add_layers(self.source.sample(model)))
+            self._fetch(lambda: self.source.sample(model), self._add_layers)
 
     # runs
 
@@ -233,11 +240,13 @@ class PredictWidget(QtWidgets.QWidget):
 
     # errors
 
-    def _try(self, action: Any) -> None:
-        try:
-            action()
-        except ScopezooError as error:
-            self._refuse(error)
+    def _fetch(self, get: Callable[[], Any], show: Callable[[Any], None]) -> None:
+        """Get something in a thread, and show it or the error."""
+        worker = create_worker(_caught, get, _start_thread=False)
+        worker.returned.connect(
+            lambda found: show(found[0]) if found[1] is None else self._refuse(found[1])
+        )
+        worker.start()
 
     def _refuse(self, error: Exception) -> None:
         """Show an error as a message; one that nobody expected with its traceback too."""
@@ -248,6 +257,13 @@ class PredictWidget(QtWidgets.QWidget):
             message = f"Unexpected: {type(error).__name__}: {error}"
             notification_manager.receive_error(type(error), error, error.__traceback__)
         self.bar.say(message, "error")
+
+
+def _caught(get: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return get(), None
+    except Exception as error:  # told in the window's thread
+        return None, error
 
 
 def _listing(source: Source) -> Iterator[Any]:

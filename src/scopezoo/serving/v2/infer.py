@@ -32,7 +32,7 @@ class Answer:
     """The body of an answer, how it is packed, and the length of its JSON if binary tensors
     follow it."""
 
-    body: bytes
+    body: bytes | bytearray
     packing: str | None
     header_bytes: int | None
 
@@ -42,7 +42,7 @@ def infer(
     model: str,
     version: str,
     signature: Signature,
-    body: bytes,
+    body: bytes | bytearray,
     header_bytes: int | None,
     packing: str | None,
     stop: Stop,

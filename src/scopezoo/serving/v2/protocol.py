@@ -60,7 +60,9 @@ def parse_header_length(value: str | None, body_bytes: int) -> int | None:
     return int(text)
 
 
-def parse_request(body: bytes, header_bytes: int | None, memory_bytes: int) -> InferRequest:
+def parse_request(
+    body: bytes | bytearray, header_bytes: int | None, memory_bytes: int
+) -> InferRequest:
     """Read a request; `header_bytes` is the length of its JSON, None for all of it.
 
     Lists in JSON may take `memory_bytes`; binary tensors take none. Raises ProtocolError, and
