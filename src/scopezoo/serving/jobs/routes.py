@@ -80,7 +80,8 @@ def remove(job_id: str, jobs: AllJobs, caller: Predictor) -> Response:
     return Response(None, 204)
 
 
-@jobs_router.api_route("/{job_id}/files/{name:path}", methods=["GET", "HEAD"])
+@jobs_router.head("/{job_id}/files/{name:path}", include_in_schema=False)
+@jobs_router.get("/{job_id}/files/{name:path}")
 def download(
     request: Request,
     job_id: str,
