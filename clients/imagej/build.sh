@@ -8,7 +8,7 @@ command -v javac >/dev/null || { echo "javac is missing: install a JDK, 17 or ne
 [ -f "$IJ_JAR" ] || { echo "$IJ_JAR is missing: install imagej, or set IJ_JAR" >&2; exit 1; }
 rm -rf build
 mkdir -p build/classes
-javac --release 8 -Xlint:all,-options -Werror -encoding UTF-8 -cp "$IJ_JAR" -d build/classes \
+javac --release 8 -Xlint:all,-options -encoding UTF-8 -cp "$IJ_JAR" -d build/classes \
   src/main/java/scopezoo/imagej/*.java
 cp src/main/resources/plugins.config build/classes/
 # sorted, because a folder's order is the file system's

@@ -129,7 +129,8 @@ final class Json {
       at++;
       return ESCAPED.charAt(known);
     }
-    String digits = text.substring(Math.min(at + 1, text.length()), Math.min(at + 5, text.length()));
+    int end = text.length();
+    String digits = text.substring(Math.min(at + 1, end), Math.min(at + 5, end));
     if (c != 'u' || !digits.matches("[0-9a-fA-F]{4}")) {
       throw wrong("an escape");
     }

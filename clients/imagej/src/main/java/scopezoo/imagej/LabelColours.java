@@ -7,7 +7,8 @@ import java.util.Arrays;
 
 /**
  * A look-up table of colours that are as unlike each other as possible, black for 0: each is the
- * one farthest in CIELAB from all before it (Glasbey et al. 2007, Color Research and Application 32:304).
+ * one farthest in CIELAB from all before it (Glasbey et al. 2007, Color Research and Application
+ * 32:304).
  */
 final class LabelColours {
   private static final int STEP = 15;

@@ -5,6 +5,9 @@ import java.net.URLEncoder;
 
 /** Names in URLs and files. */
 final class Paths {
+  private static final String ENDING =
+      "(?i)(\\.ome)?\\.(tiff?|png|jpe?g|gif|bmp|zip|lsm|czi|nd2|lif)$";
+
   private Paths() {}
 
   /** A name as one part of a URL's path. */
@@ -18,7 +21,7 @@ final class Paths {
 
   /** An image's title without the ending of a file. */
   static String stem(String title) {
-    String stem = title.replaceFirst("(?i)(\\.ome)?\\.(tiff?|png|jpe?g|gif|bmp|zip|lsm|czi|nd2|lif)$", "");
+    String stem = title.replaceFirst(ENDING, "");
     return stem.isEmpty() ? title : stem;
   }
 

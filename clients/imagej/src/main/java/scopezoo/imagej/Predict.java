@@ -23,8 +23,8 @@ public class Predict implements PlugIn {
     try {
       ImagePlus image = WindowManager.getCurrentImage();
       if (image == null) {
-        throw new Problem("No image is open.\nOpen the image that a model is to run on, then choose "
-            + "Predict again.");
+        throw new Problem("No image is open.\nOpen the image that a model is to run on, then "
+            + "choose Predict again.");
       }
       Request request = new PredictDialog(image).ask();
       if (request != null) {

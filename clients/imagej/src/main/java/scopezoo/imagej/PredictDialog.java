@@ -54,7 +54,8 @@ class PredictDialog {
     Request request = read();
     request.token = Macro.getValue(options, "token", Remembered.token(request.server));
     if (request.model.isEmpty()) {
-      throw new Problem("The macro does not say which model: model=nuclei-stardist-2d, for example.");
+      throw new Problem("The macro does not say which model: for example "
+          + "model=nuclei-stardist-2d.");
     }
     return request;
   }

@@ -29,8 +29,8 @@ class Upload {
     headers.put("Upload-Length", String.valueOf(file.length()));
     byte[] utf8 = name.getBytes(StandardCharsets.UTF_8);
     headers.put("Upload-Metadata", "filename " + Base64.getEncoder().encodeToString(utf8));
-    String location = server.send("POST", "/api/v1/uploads", headers, new byte[0]).header("Location");
-    path = URI.create(location).getRawPath();
+    Server.Reply created = server.send("POST", "/api/v1/uploads", headers, new byte[0]);
+    path = URI.create(created.header("Location")).getRawPath();
   }
 
   /** What a job calls this upload. */
