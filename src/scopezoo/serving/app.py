@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -78,8 +79,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await state.runner.stop(STOP_GRACE_S)
-        await state.jobs.stop()
+        await asyncio.gather(state.runner.stop(STOP_GRACE_S), state.jobs.stop())
 
 
 async def _answer(request: Request, error: Exception) -> Response:

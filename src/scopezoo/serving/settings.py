@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -31,6 +32,7 @@ class Settings:
     `models` are MODELs, None for the whole collection. `workers` predictions that people wait for
     run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them
     together, beyond what an idle server takes. `roots` are folders and URLs that jobs may read.
+    One upload for a job has at most `max_upload_bytes`, all of them `upload_quota_bytes`.
     """
 
     folder: Path
@@ -68,7 +70,12 @@ def parse_token(text: str) -> Token:
             f"--token for {role}: the secret has {len(secret)} characters, expected at least "
             f"{MIN_SECRET}; make one with: python -c 'import secrets; print(secrets.token_hex())'"
         )
-    return Token(name or role, role, secret)
+    return Token(name or _unnamed(role, secret), role, secret)
+
+
+def _unnamed(role: str, secret: str) -> str:
+    """A name that is the same at every start, and another for every secret."""
+    return f"{role}-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
 
 
 def _three(text: str) -> tuple[str, str, str]:
