@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
 
-.PHONY: demo test check wheel-test benchmarks clean
+.PHONY: demo test check wheel-test benchmarks imagej image-test clean
 
 demo: .venv/installed-demo
 	$(BIN)/python examples/demo.py demo
@@ -22,6 +22,15 @@ check: .venv/installed-all
 wheel-test: .venv/installed-all
 	$(BIN)/python -m build --wheel --outdir dist --no-isolation
 	bash tests/wheel_test.sh
+
+# The ImageJ plugin; the wheel, the container and a server in this checkout then have it.
+imagej:
+	bash clients/imagej/build.sh
+	mkdir -p src/scopezoo/clients
+	cp clients/imagej/build/scopezoo_imagej.jar src/scopezoo/clients/
+
+image-test:
+	deploy/image_test.sh
 
 benchmarks: .venv/installed-all
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -31,7 +31,9 @@ def guarded(small_package: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 def call(address: str, role: str | None, method: str, path: str, **more) -> int:
-    headers = {} if role is None else {"Authorization": f"Bearer {SECRETS.get(role, role)}"}
+    headers = dict(more.pop("headers", {}))
+    if role is not None:
+        headers["Authorization"] = f"Bearer {SECRETS.get(role, role)}"
     return httpx.request(method, address + path, headers=headers, timeout=60, **more).status_code
 
 
@@ -42,7 +44,13 @@ def test_roles(guarded: str, plane: Path) -> None:
         assert call(guarded, "a-wrong-secret-0123", "GET", path) == 401
         assert call(guarded, "predict", "GET", path) == 200, path
     assert call(guarded, "predict", "POST", predict, content=plane.read_bytes()) == 200
-    assert call(guarded, "predict", "POST", "/api/v1/uploads") == 403
+
+    def upload(size: int) -> dict[str, dict[str, str]]:
+        return {"headers": {"Tus-Resumable": "1.0.0", "Upload-Length": str(size)}}
+
+    assert call(guarded, "predict", "POST", "/api/v1/uploads", **upload(10)) == 201
+    assert call(guarded, "predict", "POST", "/api/v1/uploads", **upload(2 * 10**9)) == 403
+    assert call(guarded, "upload", "POST", "/api/v1/uploads", **upload(2 * 10**9)) == 201
     assert call(guarded, "upload", "POST", models, content=b"x") == 403
     assert call(guarded, "admin", "POST", models, content=b"x") == 422
     assert call(guarded, None, "GET", "/health/ready") == 200

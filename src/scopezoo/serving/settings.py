@@ -11,7 +11,8 @@ from scopezoo.errors import UsageError
 
 Role = Literal["predict", "upload", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Each role may do what those before it may: run models, send files for jobs, add models."""
+"""Each role may do what those before it may: run models and jobs, upload more for a job than a body
+may have, add models."""
 MIN_SECRET = 16
 """Characters of the shortest secret that is taken."""
 
