@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -193,6 +193,36 @@ def test_what_is_too_much_at_once_becomes_a_job(
             progress=lambda _, total: told.append(total),
         )
     assert told[-1] > 1
+
+
+def test_a_job_outlives_a_stop_of_the_server(
+    packages: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "SMALL_BYTES", 0)
+    pixels = np.random.default_rng(0).random((700, 700))
+    tile = {"y": 64, "x": 64}
+    models = (str(packages["plane"]),)
+    with ExitStack() as servers:
+        first = servers.enter_context(ExitStack())
+        address = first.enter_context(live_server(tmp_path / "server", models=models))
+        proxy = servers.enter_context(cutting_proxy(address, []))
+        told: list[int] = []
+
+        def restart_once(done: int, _total: int) -> None:
+            if not told:
+                first.close()
+                again = servers.enter_context(live_server(tmp_path / "server", models=models))
+                proxy.port = int(again.rpartition(":")[2])
+            told.append(done)
+
+        with connect(proxy.address, timeout_s=60) as client:
+            client.predict(
+                "plane", pixels, tmp_path / "here" / "a.tif", tile=tile, progress=restart_once
+            )
+        assert told == sorted(told)
+        assert len(told) > 1
+    predict(packages["plane"], pixels, tmp_path / "there" / "a.tif", tile=tile)
+    assert (tmp_path / "here/a.tif").read_bytes() == (tmp_path / "there/a.tif").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, StoppedError])
