@@ -124,16 +124,17 @@ def test_a_slow_answer_is_given_up() -> None:
 
 def test_tokens_open_what_they_should(packages: dict[str, Path], tmp_path: Path) -> None:
     tokens = (Token("ann", "predict", "p" * 20), Token("bob", "upload", "u" * 20))
-    with live_server(tmp_path, models=(str(packages["plane"]),), tokens=tokens) as address:
+    models = (str(packages["plane"]),)
+    with live_server(tmp_path, models=models, tokens=tokens, max_body_bytes=1000) as address:
         for token in (None, "x" * 20):
             with pytest.raises(ServerError, match=r"connect\(url, token="):
                 connect(address, token)
         with connect(address, "u" * 20) as client:
             client.predict("plane", np.zeros((20, 20)), tmp_path / "a.npy")
         with connect(address, "p" * 20) as client:
-            client.predict("plane", np.zeros((20, 20)))
+            client.predict("plane", np.zeros((20, 20), np.uint8), tmp_path / "b.npy")
             with pytest.raises(RefusedError, match="upload"):
-                client.predict("plane", np.zeros((20, 20)), tmp_path / "b.npy")
+                client.predict("plane", np.zeros((20, 20)))
 
 
 @pytest.mark.parametrize(
