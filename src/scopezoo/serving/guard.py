@@ -62,8 +62,16 @@ class Guard:
                 "without tokens this server answers to 127.0.0.1 and localhost alone",
             )
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+        if origin is not None and _place(origin.decode("latin-1")) != host:
             return HttpError(403, "Forbidden", "pages of other sites may not call this server")
+        return None
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None for what is none, such as "null"."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
         return None
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
+from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from scopezoo.serving.errors import HttpError, too_large
 
+T = TypeVar("T")
 READ_TIMEOUT_S = 60.0
 """A client that sends nothing for this long is given up."""
+SLOWEST_BYTES_S = 10_000.0
+"""So is one that sends less than this a second, on the average of all but the first READ_TIMEOUT_S:
+whoever sends takes the place of others.
+"""
 _ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window bits by Content-Encoding."""
 
@@ -32,22 +39,37 @@ def declared_length(request: Request, limit_bytes: int) -> int | None:
     return int(text)
 
 
+class Pace:
+    """How long a body is waited for, from now on."""
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+
+    async def wait(self, coming: Awaitable[T], taken_bytes: int) -> T:
+        """What comes next, after `taken_bytes`. Raises HttpError 408 where that takes too long."""
+        ends_s = self._started_s + READ_TIMEOUT_S + taken_bytes / SLOWEST_BYTES_S
+        wait_s = min(READ_TIMEOUT_S, ends_s - time.monotonic())
+        try:
+            return await asyncio.wait_for(coming, wait_s)
+        except TimeoutError as error:
+            raise HttpError(408, "Timeout", "the body did not come, or too slowly") from error
+
+
 async def chunks(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
     """The body as it comes.
 
     Raises HttpError: 413 beyond the limit, 400 where the client leaves before the end, 408 where it
-    sends nothing more.
+    sends nothing more, or hardly anything.
     """
     declared = declared_length(request, limit_bytes)
     taken = 0
+    pace = Pace()
     stream = request.stream().__aiter__()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), READ_TIMEOUT_S)
+            chunk = await pace.wait(anext(stream), taken)
         except StopAsyncIteration:
             break
-        except TimeoutError as error:
-            raise HttpError(408, "Timeout", "the body did not come") from error
         except ClientDisconnect as error:
             raise HttpError(400, "UsageError", "the client left before the body's end") from error
         taken += len(chunk)

@@ -17,6 +17,7 @@ from scopezoo.serving.metrics import Metrics
 T = TypeVar("T")
 CLIENT_CHECK_S = 0.5
 """How often it is looked whether the client of a running prediction is still there."""
+STOPPING = "the server stops; send the request again later"
 FIRST_GUESS_S = 1.0
 """What a prediction is taken to last before one has been seen."""
 
@@ -105,6 +106,8 @@ class Runner:
         deadline = time.monotonic() + self.time_limit_s
         while True:
             done, _ = await asyncio.wait([waiting], timeout=CLIENT_CHECK_S)
+            if waiting.cancelled():  # by `stop`, before it began
+                raise StoppedError(STOPPING)
             if done:
                 return waiting.result()
             if time.monotonic() > deadline:
@@ -138,7 +141,7 @@ class Runner:
             await asyncio.sleep(0.05)
         with self._lock:
             for stop in self._running:
-                stop.set("the server stops; send the request again later")
+                stop.set(STOPPING)
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
 

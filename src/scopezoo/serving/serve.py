@@ -14,10 +14,13 @@ from scopezoo.errors import FileError, UsageError
 from scopezoo.predict.machine import THREADS, cpu_count
 from scopezoo.predict.parameters import parse_bytes
 from scopezoo.serving.app import STOP_GRACE_S, create_app
+from scopezoo.serving.connections import BoundedHeads, GentleServer
 from scopezoo.serving.logs import log_to_stderr
 from scopezoo.serving.settings import Settings, parse_token
 from scopezoo.store.cache import cache_folder
 
+ANSWER_S = 5.0
+"""How long what is ended at a stop has to answer."""
 TOKENS = "SCOPEZOO_TOKENS"
 """Environment variable with tokens, one a line, where a command line would show them."""
 
@@ -99,12 +102,12 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(STOP_GRACE_S),
-        h11_max_incomplete_event_size=64 * 1024,
+        timeout_graceful_shutdown=int(STOP_GRACE_S + ANSWER_S),
+        http=BoundedHeads,
     )
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     on_start(f"scopezoo serves on http://{name}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    GentleServer(config, app.state.server.runner, STOP_GRACE_S).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
