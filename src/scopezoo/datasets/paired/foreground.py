@@ -13,6 +13,7 @@ CELL_PX = (4, 16, 16)
 """Size of a cell of the map, z y x."""
 SLAB_BYTES = 64 << 20
 BACKGROUND_PERCENTILE = 20.0
+BRIGHT_PERCENTILE = 99.0
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class SignalMap:
 def signal_map(image: GriddedImage, to_grid: Matrix) -> SignalMap:
     """The map of an image, read once, slab by slab; `to_grid` takes its indices to the grid's.
 
-    Cells are weighted by the root of their mean above the background: bright ones do not take all.
+    Cells are weighted by their mean above the background, up to BRIGHT_PERCENTILE of
+    them, so that debris does not take everything.
     """
     means = _cell_means(image)
     background = np.percentile(means, BACKGROUND_PERCENTILE)
-    weights = np.sqrt(np.maximum(means - background, 0)).ravel()
+    bright = np.percentile(means, BRIGHT_PERCENTILE)
+    weights = np.clip(means - background, 0, max(bright - background, 0)).ravel()
     if not weights.sum():
         weights = np.ones_like(weights)
     middles = [

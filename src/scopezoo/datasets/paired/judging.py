@@ -33,19 +33,21 @@ def opened(path: Path, side: SideMetadata) -> tuple[Image, list[str]]:
     image = open_image(path, axes=side.axes)
     problems = _shape_problems(image) + _channel_problems(image, side)
     sizes = dict(image.pixel_size_um)
+    unknown = []
     for axis in spatial_axes(image):
         said = getattr(side.voxel_size_um, axis.lower()) if side.voxel_size_um else None
         found = sizes.get(axis)
         if said is None and found is None:
-            problems.append(
-                f"no pixel size along {axis} in the file, nor in voxel_size_um.{axis.lower()}"
-            )
+            unknown.append(axis)
         elif said is not None and found is not None and not alike(said, found):
             if not side.voxel_size_overrides:
                 problems.append(_contradiction(axis, found, said))
             sizes[axis] = said
         elif found is None and said is not None:
             sizes[axis] = said
+    if unknown:
+        axes = " and ".join(unknown)
+        problems.append(f"no pixel size along {axes} in the file, nor in voxel_size_um")
     completed = replace(image, pixel_size_um=sizes)
     return completed, problems + _size_problems(completed)
 

@@ -61,7 +61,7 @@ def pair_pictures(dataset: Dataset, pair: Pair) -> list[Picture]:
             to_source[0] = 0
         _, height, width = target.image.shape
         block = (slice(z_target, z_target + 1), slice(0, height), slice(0, width))
-        magenta = _contrast(sampled_block(source.image, to_source, block)[0])
+        magenta = _contrast(sampled_block(source.image, to_source, block, beyond="constant")[0])
         colours = np.stack([magenta, green, magenta], axis=-1)
         overlay = [Picture(_small(colours), "source (magenta) placed on the target (green)")]
         middle = to_source @ [z_target, height / 2, width / 2, 1.0]

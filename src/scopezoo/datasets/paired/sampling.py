@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,9 +83,13 @@ def is_inside(block: Block, matrix: Matrix, shape: tuple[int, int, int]) -> bool
 
 
 def sampled_block(
-    moving: GriddedImage, matrix: Matrix, block: Block, order: int = 1
+    moving: GriddedImage,
+    matrix: Matrix,
+    block: Block,
+    order: int = 1,
+    beyond: Literal["nearest", "constant"] = "nearest",
 ) -> NDArray[np.float32]:
-    """`moving` at the voxels of `block`, float32 ZYX; what lies beyond it repeats its edge.
+    """`moving` at the voxels of `block`, float32 ZYX; beyond it, its edge or 0 ("constant").
 
     `matrix` is that of `index_matrix`; `order` is that of the spline, 0, 1 or 3. The block is
     interpolated once, from the pixels as they were taken, by `scipy.ndimage.affine_transform`.
@@ -104,10 +109,10 @@ def sampled_block(
     linear = matrix[:3, :3]
     if moving.is_plane:
         flat = affine_transform(
-            pixels[0], linear[1:, 1:], offset[1:], sizes[1:], order=order, mode="nearest"
+            pixels[0], linear[1:, 1:], offset[1:], sizes[1:], order=order, mode=beyond
         )
         return np.repeat(flat[None], sizes[0], axis=0)
     values: NDArray[np.float32] = affine_transform(
-        pixels, linear, offset, sizes, order=order, mode="nearest"
+        pixels, linear, offset, sizes, order=order, mode=beyond
     )
     return values

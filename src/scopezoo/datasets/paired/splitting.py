@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+
 from scopezoo.datasets.paired.duplicates import alike_fields
 from scopezoo.datasets.paired.manifest import Manifest, SpecimenSplit
 from scopezoo.datasets.paired.store import Dataset
-from scopezoo.datasets.split import FRACTIONS, Part, assign_parts
+from scopezoo.datasets.split import FRACTIONS, Part
 from scopezoo.errors import UsageError
 
 TOLERANCE = 1e-6
@@ -114,13 +116,17 @@ def _assign(
             f"({', '.join(empty)}) without a leak; import more, or set the fraction of a part to 0"
         )
     sizes = [sum(pairs[name] for name in group) for group in groups]
-    drawn = assign_parts(sizes, ["all"] * len(groups), seed, {p: fractions[p] for p in wanted})
+    room = {p: fractions[p] * pairs.total() - sum(pairs[n] for n in parts[p]) for p in wanted}
+    drawn: dict[int, Part] = {}
+    # the largest first, of equal ones any; each to the part that lacks most
+    order = np.random.default_rng(seed).permutation(len(groups)).tolist()
+    for i in sorted(order, key=lambda i: -sizes[i]):
+        drawn[i] = max(wanted, key=lambda part: room[part])
+        room[drawn[i]] -= sizes[i]
     for part in empty:
-        if part in drawn:
-            continue
-        many = Counter(drawn)
-        spare = [i for i, one in enumerate(drawn) if many[one] > 1 or one not in empty]
-        smallest = min(spare, key=lambda i: (sizes[i], -many[drawn[i]], i))
-        drawn[smallest] = part
-    for group, part in zip(groups, drawn, strict=True):
-        parts[part].extend(group)
+        if part not in drawn.values():
+            many = Counter(drawn.values())
+            spare = [i for i in order if many[drawn[i]] > 1 or drawn[i] not in empty]
+            drawn[min(spare, key=lambda i: (sizes[i], -many[drawn[i]]))] = part
+    for i, part in drawn.items():
+        parts[part].extend(groups[i])
