@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scopezoo.predict.footprint import COPIES, Footprint, footprint, resident_bytes
+from scopezoo.predict.footprint import COPIES, Footprint, footprint
 from scopezoo.predict.graph import MEMORY_FACTOR
+from scopezoo.predict.machine import resident_bytes
 from scopezoo.predict.probes import TensorLayout
 from scopezoo.predict.runtimes import Runtime
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,8 @@ def test_tiles_give_the_whole_of_the_packaged_network(
     cut = Engine(package, runtime=runtime, tile=tile)
     plan = cut.plan(pixels.shape)
     assert len(plan) > 1
-    assert cut.network(plan) is not cut.runtime
-    assert whole.network(plan) is whole.runtime
+    assert cut.network(plan.tile_px, len(plan)) is not cut.runtime
+    assert whole.network(plan.tile_px, len(plan)) is whole.runtime
     expected = whole.predict_sample({"raw": pixels})["out"]
     found = cut.predict_sample({"raw": pixels})["out"]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -48,18 +49,17 @@ def test_tiles_give_the_whole_of_the_packaged_network(
 
 def test_small_images_do_without(tmp_path: Path) -> None:
     engine = Engine(open_package(write_unet(tmp_path, 2, "linear")), runtime="onnxruntime")
-    assert engine.network(engine.plan((1, 1, 512, 512))) is engine.runtime
+    assert engine.network(ALWAYS_WHOLE_PX) is engine.runtime
     assert "facts" not in vars(engine)
-    large = engine.plan((1, 1, 512, 516))
-    assert len(large) == 1
-    assert large.tile_px > ALWAYS_WHOLE_PX
-    assert engine.network(large) is not engine.runtime
+    large = engine.network(ALWAYS_WHOLE_PX + 1)
+    assert large is not engine.runtime
+    assert copy.copy(engine).network(100, tiles=2) is large
 
 
 def test_a_network_with_nothing_to_gain_runs_as_it_is(plane_model: Path) -> None:
     engine = Engine(open_package(plane_model), runtime="onnxruntime", tile={"y": 40, "x": 40})
     assert not engine.facts.lighter
-    assert engine.network(engine.plan((1, 1, 90, 90))) is engine.runtime
+    assert engine.network(1600, tiles=9) is engine.runtime
 
 
 @pytest.mark.parametrize("content", ["other weights", "no model"])

@@ -107,23 +107,24 @@ class Engine:
         self.memory_bytes = memory_bytes
         self.tile = tile or {}
         self.as_packaged = as_packaged
+        self._light: list[Runtime] = []  # shared by copies with other tiles
 
     @cached_property
     def facts(self) -> NetworkFacts:
         """What the network's graph says, and its measured halo."""
         return network_facts(self.package, self.geometry, self.runtime)
 
-    def network(self, plan: TilePlan) -> Runtime:
-        """What runs the tiles of a plan."""
-        is_small = len(plan) == 1 and plan.tile_px <= ALWAYS_WHOLE_PX
-        return self.runtime if is_small or self.as_packaged else self._lighter
-
-    @cached_property
-    def _lighter(self) -> Runtime:
-        content = lighter_weights(self.package, self.runtime) if self.facts.lighter else None
-        return (
-            self.runtime if content is None else with_weights(self.package, self.runtime, content)
-        )
+    def network(self, px: int, tiles: int = 1) -> Runtime:
+        """What runs windows of `px` pixels of the first input: the package's own network for a
+        small image, else one that computes less."""
+        is_small = tiles == 1 and px <= ALWAYS_WHOLE_PX
+        if is_small or self.as_packaged or not self.facts.lighter:
+            return self.runtime
+        if not self._light:
+            content = lighter_weights(self.package, self.runtime)
+            assert content is not None  # the facts know
+            self._light.append(with_weights(self.package, self.runtime, content))
+        return self._light[0]
 
     @cached_property
     def halo(self) -> HaloChoice:
@@ -298,7 +299,7 @@ class _Run:
         self.outputs = outputs
         self.statistics = statistics
         self.on_tile = on_tile
-        self.network = engine.network(plan)
+        self.network = engine.network(plan.tile_px, len(plan))
         self._constant: OrderedDict[bytes, list[NDArray[Any]]] = OrderedDict()
 
     def load(self, tile: Mapping[str, Window]) -> tuple[list[NDArray[Any] | None], bytes | None]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from scopezoo.predict.graph import MEMORY_FACTOR
+from scopezoo.predict.machine import resident_bytes
 from scopezoo.predict.probes import TensorLayout
 from scopezoo.predict.runtimes import Runtime
 
@@ -83,12 +82,3 @@ def _run(network: Runtime, extent: Mapping[str, int], inputs: Sequence[TensorLay
     after = resident_bytes()
     taken = None if before is None or after is None else after - before
     return _Run(px, taken, passing)
-
-
-def resident_bytes() -> int | None:
-    """Resident memory of this process; None where the system does not tell (it is not Linux)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
