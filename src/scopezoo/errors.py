@@ -8,9 +8,11 @@
     │   ├── UnsafePackageError    it tries what a package may not do
     │   └── UntrustedError        it needs the operator's word (`--trust`) to run
     ├── ModelNotFoundError        no package answers to this name
+    ├── DownloadError             a server cannot be reached, refuses, or breaks off
     ├── IncompatibleImageError    the image does not fit the model
     ├── MissingDependencyError    an extra of scopezoo is not installed
     ├── RuntimeFailedError        the network itself failed while it ran
+    ├── ServerError               a server is away, refuses, or is none of scopezoo's
     └── StoppedError              stopped by the user; what was finished is kept
 
 A message says what was found, what was expected and what to do next, in one line.
@@ -53,6 +55,14 @@ class ModelNotFoundError(ScopezooError):
     """No package answers to this name."""
 
 
+class DownloadError(ScopezooError):
+    """A server cannot be reached, refuses, or breaks off; `status` is its answer, if any."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class IncompatibleImageError(ScopezooError):
     """The image does not fit the model: axes, channels, or a plane for a 3D model."""
 
@@ -66,6 +76,10 @@ class MissingDependencyError(ScopezooError):
 
 class RuntimeFailedError(ScopezooError):
     """The network failed while it ran."""
+
+
+class ServerError(ScopezooError):
+    """A server of scopezoo is away, busy for too long, refuses, or answers what none should."""
 
 
 class StoppedError(ScopezooError):

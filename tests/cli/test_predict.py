@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scopezoo.cli.predict import output_paths, parse_bytes, parse_input, parse_tile
+from scopezoo.cli.predict import output_paths, parse_input
 from scopezoo.errors import UsageError
 from scopezoo.formats import create_image
 from tests import small_models as small
@@ -168,9 +168,9 @@ def test_outputs_are_named_after_inputs() -> None:
 
 
 def test_words_for_sizes() -> None:
-    assert parse_bytes("1GB") == 10**9
-    assert parse_bytes("500 MB") == 5 * 10**8
-    assert parse_bytes("1e9") == 10**9
+    assert parse_bytes("1GB", "--memory") == 10**9
+    assert parse_bytes("500 MB", "--memory") == 5 * 10**8
+    assert parse_bytes("1e9", "--memory") == 10**9
     assert parse_tile("512", ["z", "y", "x"]) == {"y": 512, "x": 512}
     assert parse_tile("z=32,y=64", ["z", "y", "x"]) == {"z": 32, "y": 64}
     for url in ("https://host/a.zarr?token=a", "https://host/a=b,c=d.zarr"):
@@ -179,7 +179,7 @@ def test_words_for_sizes() -> None:
     assert parse_input("raw=a.tif,mask=b.tif") == {"raw": "a.tif", "mask": "b.tif"}
     for wrong in ("", "GB", "-1GB", "1kB", "nanGB", "infGB"):
         with pytest.raises(UsageError):
-            parse_bytes(wrong)
+            parse_bytes(wrong, "--memory")
     for wrong in ("", "big", "q=3", "y=0", "y"):
         with pytest.raises(UsageError):
             parse_tile(wrong, ["y", "x"])

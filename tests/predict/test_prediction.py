@@ -15,8 +15,8 @@ from scopezoo.errors import FileError, IncompatibleImageError, ScopezooError, Us
 from scopezoo.formats import create_image, open_image
 from scopezoo.image import Image
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.naming import Extras
 from scopezoo.predict.prediction import predict
+from scopezoo.result import Extras
 from scopezoo.store import open_package
 from tests import small_models as small
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scopezoo.store.references import references
 from scopezoo.validation.agreement import Tolerance, compare
 from scopezoo.validation.npy import npy_problem
 from scopezoo.validation.onnx_file import onnx_facts, onnx_problems
 from scopezoo.validation.pictures import document_problem, picture_problem, sample_problem
-from scopezoo.validation.references import references
 from scopezoo.validation.subject import skipped_weights
 from tests.validation.packages import CARD, good_rdf, network, npy, png
 

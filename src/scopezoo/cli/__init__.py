@@ -6,12 +6,12 @@ import sys
 
 import typer
 
-from scopezoo.cli import models, package, predict, train, validate
+from scopezoo.cli import models, package, predict, pull, serve, train, validate
 from scopezoo.cli.failures import run_guarded
 
 app = typer.Typer(
     name="scopezoo",
-    help="Deep-learning models of microscopy: run, train, package and validate them.",
+    help="Deep-learning models of microscopy: find, run, train, package, validate and serve them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -19,10 +19,12 @@ app = typer.Typer(
 )
 app.command("models")(models.list_models)
 app.command("show")(models.show_model)
+app.command("pull")(pull.pull_models)
 app.command("predict")(predict.predict_files)
 app.command("train")(train.train_model)
 app.command("package")(package.package_model)
 app.command("validate")(validate.validate_packages)
+app.command("serve")(serve.serve_models)
 
 
 @app.callback(invoke_without_command=True)

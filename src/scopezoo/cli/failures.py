@@ -54,5 +54,5 @@ def run_guarded(work: Callable[[], Any]) -> int:
 
 
 def _stopped() -> int:
-    say("Stopped. If anything was finished, the same command with --resume goes on from there.")
+    say("Stopped. What was finished is kept: predict and train go on from there with --resume.")
     return 1

@@ -11,20 +11,32 @@ import typer
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the models that come with scopezoo."""
-    from scopezoo.store import model_ids, resolve
+    """List the models that come with scopezoo, and those that were pulled."""
+    from scopezoo.cli.failures import failure_line, say
+    from scopezoo.errors import ScopezooError
+    from scopezoo.store import model_ids, pulled_models, resolve
 
-    entries = [summary(resolve(name).description.rdf, name) for name in model_ids()]
+    entries = [
+        {**summary(resolve(name).description.rdf, name), "pulled": False} for name in model_ids()
+    ]
+    for pulled in pulled_models():
+        try:
+            rdf = resolve(pulled.model).description.rdf
+        except ScopezooError as error:
+            say(failure_line(error))
+        else:
+            entries.append({**summary(rdf, pulled.model), "pulled": True})
     if as_json:
         typer.echo(json.dumps(entries, indent=2))
         return
     width = max((len(entry["id"]) for entry in entries), default=0)
     for entry in entries:
-        typer.echo(f"{entry['id']:<{width}}  {entry['description']}")
+        mark = "(pulled) " if entry["pulled"] else ""
+        typer.echo(f"{entry['id']:<{width}}  {mark}{entry['description']}")
 
 
 def show_model(
-    model: Annotated[str, typer.Argument(help="A model of the collection, a folder or a zip.")],
+    model: Annotated[str, typer.Argument(help="An id, a folder, a zip, or what was pulled.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show what a model is: its tensors, weights, and its card."""

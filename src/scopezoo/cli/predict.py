@@ -14,11 +14,11 @@ from scopezoo.cli.progress import duration, progress_line
 from scopezoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from scopezoo.predict.prediction import Result
+    from scopezoo.result import Result
 
 
 def predict_files(
-    model: Annotated[str, typer.Argument(help="A model of the collection, a folder or a zip.")],
+    model: Annotated[str, typer.Argument(help="A model: an id, a folder or a zip.")],
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -70,8 +70,9 @@ def predict_files(
 ) -> int:
     """Run a model on images; the result has their axes and pixel size."""
     from scopezoo.predict.engine import Engine
-    from scopezoo.predict.naming import Extras
+    from scopezoo.predict.parameters import parse_bytes, parse_tile
     from scopezoo.predict.prediction import predict
+    from scopezoo.result import Extras
     from scopezoo.store import resolve
 
     jobs = output_paths(inputs, output)
@@ -82,7 +83,7 @@ def predict_files(
         device=device,
         precision=precision,
         trust=trust,
-        memory_bytes=parse_bytes(memory),
+        memory_bytes=parse_bytes(memory, "--memory"),
         tile=parse_tile(tile, [axis.id for axis in package.description.inputs[0].space]),
     )
 
@@ -153,7 +154,7 @@ def output_paths(inputs: list[str], output: str) -> list[tuple[str, Path]]:
     `output` is a folder for several inputs, if it ends with a slash, or if it is one; a folder is
     made when a result goes there. Raises UsageError where two results would have one name.
     """
-    from scopezoo.predict.naming import split_ending
+    from scopezoo.result import split_ending
 
     folder = Path(output)
     is_folder = len(inputs) > 1 or output.endswith("/")
@@ -171,35 +172,3 @@ def output_paths(inputs: list[str], output: str) -> list[tuple[str, Path]]:
         both = ", ".join(source for source, target in jobs if target == twice)
         raise UsageError(f"{both} would all be written to {twice}; run them one by one")
     return jobs
-
-
-def parse_bytes(text: str) -> int:
-    """Bytes from "500MB", "1.5GB" or a plain number; UsageError for anything else."""
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "B": 1, "": 1}
-    number = text.strip().upper().rstrip("KMGTB")
-    unit = text.strip().upper()[len(number) :].strip()
-    try:
-        value = int(float(number) * units[unit])
-    except (ValueError, KeyError, OverflowError) as error:
-        raise UsageError(f"--memory {text!r}: expected a size such as 500MB or 4GB") from error
-    if value < 50 * 10**6:
-        raise UsageError(f"--memory {text!r} is too small; give at least 50MB")
-    return value
-
-
-def parse_tile(text: str | None, axes: list[str]) -> dict[str, int]:
-    """Tile bounds by axis from "512" (for y and x) or "z=32,y=256"; UsageError otherwise."""
-    if text is None:
-        return {}
-    try:
-        if "=" in text:
-            pairs = [part.split("=") for part in text.split(",")]
-            found = {axis.strip().lower(): int(size) for axis, size in pairs}
-        else:
-            found = dict.fromkeys((axis for axis in axes if axis != "z"), int(text))
-    except ValueError as error:
-        raise UsageError(f"--tile {text!r}: expected 512 or z=32,y=256,x=256") from error
-    wrong = [axis for axis, size in found.items() if axis not in axes or size < 1]
-    if wrong:
-        raise UsageError(f"--tile {text!r}: the model's axes are {', '.join(axes)}")
-    return found

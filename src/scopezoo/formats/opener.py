@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scopezoo.errors import ImageError, UsageError
 from scopezoo.formats.limits import reading, short_name
@@ -66,6 +70,20 @@ def open_image(path: str | Path, *, axes: str | None = None, level: int = 0) -> 
         with file.open("rb") as stream:
             start = stream.read(16)
     return _open_file(file, source, start, axes, level)
+
+
+def as_image(image: Image | str | Path | NDArray[Any], axes: str | None) -> Image:
+    """An image as callers have one: an Image, an array whose axes `axes` names, or a path or URL.
+
+    Raises UsageError for an array of more than two axes without `axes`, and what `open_image` does.
+    """
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray):
+        if axes is None and image.ndim != 2:
+            raise UsageError(f"an array of {image.ndim} axes needs `axes`, e.g. axes='ZYX'")
+        return Image(image, (axes or "YX").upper())
+    return open_image(image, axes=axes)
 
 
 def _open_file(path: Path, source: str, start: bytes, axes: str | None, level: int) -> Image:

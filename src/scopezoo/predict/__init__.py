@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scopezoo.predict.engine import Engine
-    from scopezoo.predict.naming import Extras
-    from scopezoo.predict.prediction import Result, predict
+    from scopezoo.predict.prediction import predict
+    from scopezoo.result import Extras, Result
 
 __all__ = ["Engine", "Extras", "Result", "predict"]
 
-_PLACES = {"Engine": "engine", "Extras": "naming", "Result": "prediction", "predict": "prediction"}
+_PLACES = {
+    "Engine": "scopezoo.predict.engine",
+    "Extras": "scopezoo.result",
+    "Result": "scopezoo.result",
+    "predict": "scopezoo.predict.prediction",
+}
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names when they are asked for: a validation needs only parts of them."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    return getattr(importlib.import_module(_PLACES[name]), name)

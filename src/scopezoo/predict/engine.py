@@ -250,10 +250,15 @@ class Engine:
         for output in outputs.values():
             output.finish(run.statistics)
 
-    def predict_sample(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def predict_sample(
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        on_tile: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, NDArray[Any]]:
         """Outputs by tensor id for one sample given as arrays, all in the tensors' own layout.
 
         Axes of space may have any size. What is decoded into labels has a channel axis of one.
+        `on_tile` is called with a tile's number once its outputs are stored.
         """
         from scopezoo.predict.stages import ArrayPlace, Stages
         from scopezoo.predict.work import TemporaryWork
@@ -263,7 +268,7 @@ class Engine:
         places = {tensor.id: ArrayPlace(tensor) for tensor in self.description.outputs}
         with TemporaryWork() as work:
             stages = Stages(self, plan, work, places)
-            stages.run(0, sample, (), lambda _: None)
+            stages.run(0, sample, (), on_tile)
             stages.finish()
         return {name: place.array for name, place in places.items()}
 

@@ -9,8 +9,8 @@ from typing import Literal
 from scopezoo.errors import UsageError
 from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
-from scopezoo.predict.naming import Extras, Names
 from scopezoo.predict.stages import output_kind
+from scopezoo.result import Extras, Names
 from scopezoo.store.description import Description
 
 

@@ -21,6 +21,7 @@ from scopezoo.predict.halo import AxisHalo, SpaceAxis, largest_difference, measu
 from scopezoo.predict.probes import TensorLayout, make_probe
 from scopezoo.predict.runtimes import Runtime, lighter_weights, load_runtime, with_weights
 from scopezoo.predict.tiles import AxisRule
+from scopezoo.store.cache import cache_folder
 from scopezoo.store.files import sha256
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Axis, FixedSize
@@ -70,15 +71,6 @@ def network_facts(package: Package, geometry: Geometry, runtime: Runtime) -> Net
     facts = _find(package, geometry, runtime)
     _keep(kept, facts)
     return facts
-
-
-def cache_folder() -> Path:
-    """Where scopezoo keeps what it can find again: SCOPEZOO_CACHE, or the user's cache folder."""
-    own = os.environ.get("SCOPEZOO_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "scopezoo"
 
 
 def _key(geometry: Geometry, runtime: Runtime) -> str:

@@ -10,9 +10,16 @@ CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 """Of version 2 and version 1; a container sees its own group at the root."""
 
 
+THREADS = "SCOPEZOO_THREADS"
+"""Environment variable that bounds the threads of a network."""
+
+
 def cpu_count() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use, at most SCOPEZOO_THREADS."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    limit = os.environ.get(THREADS, "")
+    return min(cores, max(1, int(limit))) if limit.isdigit() else cores
 
 
 def memory_bytes(cgroup: Path = CGROUP_FOLDER) -> int | None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.errors import FileError, UsageError
-from scopezoo.formats import check_ending, open_image
+from scopezoo.formats import as_image
 from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.extras import check_extras, write_extras
-from scopezoo.predict.naming import Extras, Names, result_names
 from scopezoo.predict.record import (
     image_record,
     model_record,
@@ -31,20 +26,19 @@ from scopezoo.predict.sources import Sample, axis_letter, given_images, picked_n
 from scopezoo.predict.stages import COMPLETE, Stages, image_places, output_kind
 from scopezoo.predict.stores import FileStore, MemoryStore, Store
 from scopezoo.predict.work import TemporaryWork, WorkFolder, check_same, disk_errors
+from scopezoo.result import (
+    Extras,
+    Names,
+    Result,
+    check_free,
+    check_names,
+    result_names,
+    written_result,
+)
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass
-class Result:
-    """What a prediction gave: an image per output id, the record, and the files written."""
-
-    images: dict[str, Image]
-    record: dict[str, Any]
-    files: list[Path] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def predict(
@@ -89,18 +83,8 @@ def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Eng
 
 def _open_images(image: Any, axes: str | None) -> Image | dict[str, Image]:
     if isinstance(image, Mapping):
-        return {name: _open_one(one, axes) for name, one in image.items()}
-    return _open_one(image, axes)
-
-
-def _open_one(image: Any, axes: str | None) -> Image:
-    if isinstance(image, Image):
-        return image
-    if isinstance(image, np.ndarray):
-        if axes is None and image.ndim != 2:
-            raise UsageError(f"an array of {image.ndim} axes needs `axes`, e.g. axes='ZYX'")
-        return Image(image, (axes or "YX").upper())
-    return open_image(image, axes=axes)
+        return {name: as_image(one, axes) for name, one in image.items()}
+    return as_image(image, axes)
 
 
 class _Prediction:
@@ -146,23 +130,20 @@ class _Prediction:
     def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
         """Run, with the results under their names, which appear when all is done."""
         check_extras(self.engine.description, names.extras)
-        for path in names.images.values():
-            check_ending(path)
-        self._check_not_an_input(names)
+        check_names(names, self.originals.values())
         record = self._record()
         is_begun = resume and WorkFolder.exists(names.stem)
         if not is_begun and resume and names.record.exists():
-            result = _finished(names, self.warnings)
+            result = written_result(names, self.warnings)
             check_same(result.record, _identity(record), str(names.record))
             return result
-        in_the_way = [path for path in names.paths() if path.exists()]
-        if in_the_way and not is_begun and not overwrite:
-            raise FileError(f"{in_the_way[0]} exists; say --overwrite to replace it")
+        if not is_begun and not overwrite:
+            check_free(names)
         work = WorkFolder.start(names.stem, _identity(record), resume)
         if not work.is_ready():
             self._make(work, names, record)
         work.publish()
-        return _finished(names, self.warnings)
+        return written_result(names, self.warnings)
 
     def _make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None:
         """Make all results in the work folder."""
@@ -181,15 +162,6 @@ class _Prediction:
         except BaseException:
             work.abandon()
             raise
-
-    def _check_not_an_input(self, names: Names) -> None:
-        for image in self.originals.values():
-            source = Path(image.source)
-            same = [
-                p for p in names.paths() if p.exists() and source.exists() and p.samefile(source)
-            ]
-            if same:
-                raise UsageError(f"{same[0]} is the input itself; give another output with -o")
 
     def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         """Run all samples into `store`; gives "labels" or "image" by output id.
@@ -253,18 +225,3 @@ def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _said(image: Image) -> dict[str, Any]:
     return {"axes": image.axes, "shape": list(image.shape), "dtype": str(image.dtype)}
-
-
-def _finished(names: Names, warnings: list[str]) -> Result:
-    """The result whose files lie under `names`. Raises FileError where they do not."""
-    try:
-        record = json.loads(names.record.read_text(encoding="utf-8"))
-        axes = {name: record["outputs"][name]["axes"] for name in names.images}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise FileError(f"{names.record} is no record of a finished result") from error
-    images = {}
-    for name, path in names.images.items():
-        inside = path / "labels" / name
-        given = axes[name] if path.suffix == ".npy" else None
-        images[name] = open_image(inside if inside.is_dir() else path, axes=given)
-    return Result(images, record, [path for path in names.paths() if path.exists()], warnings)

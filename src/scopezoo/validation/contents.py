@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from scopezoo.store.files import sha256
+from scopezoo.store.references import Reference
 from scopezoo.validation.npy import npy_problem
 from scopezoo.validation.onnx_file import onnx_problems
 from scopezoo.validation.pictures import document_problem, picture_problem, sample_problem
-from scopezoo.validation.references import Reference
 from scopezoo.validation.report import Check, judged
 
 LEVEL = "safe"

@@ -11,6 +11,7 @@ from pathlib import Path
 import scopezoo
 from scopezoo.store import resolve
 from scopezoo.store.collection import collection_folder, model_ids
+from scopezoo.validation.levels import LEVELS
 from scopezoo.validation.limits import DEFAULT_LIMITS, Limits
 from scopezoo.validation.report import Check, Identity, Report
 from scopezoo.validation.subject import Subject
@@ -35,12 +36,14 @@ def validate(
     report: Path | None = None,
     on_check: Callable[[Check], None] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    last_level: str | None = None,
 ) -> Report:
     """Validate the package in a folder or zip, or of an id of the collection, level by level.
 
     Without `trust` nothing of the package runs but its ONNX weights; with it TorchScript, state
     dicts and custom processing, which are code, run too. `report` is a folder for report.md,
     report.json and report.xml. `on_check` is called with each check as it is made.
+    Levels after `last_level` are left out.
 
     A package that fails gives a report, not an error. Raises ModelNotFoundError where there is no
     such package, and FileError where the reports cannot be written.
@@ -57,6 +60,8 @@ def validate(
             if isinstance(found, Identity):
                 identity = found
                 continue
+            if last_level is not None and _is_after(found.level, last_level):
+                break
             checks.append(found)
             if on_check:
                 on_check(found)
@@ -71,6 +76,11 @@ def validate(
     if report is not None:
         write_reports([judged], report)
     return judged
+
+
+def _is_after(level: str, other: str) -> bool:
+    order = list(LEVELS)
+    return order.index(level) > order.index(other)
 
 
 def _locate(path_or_model: str | Path) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 from scopezoo.errors import ScopezooError, UnsafePackageError
 from scopezoo.store.files import PackageFiles, name_problem, open_files
 from scopezoo.store.rdf import RDF_NAMES, find_rdf, load_yaml, read_yaml
+from scopezoo.store.references import Reference, references
 from scopezoo.validation.contents import content_checks, hash_check
-from scopezoo.validation.references import Reference, references
 from scopezoo.validation.report import Check, judged
 from scopezoo.validation.subject import RUNS, Subject, skipped_weights
 

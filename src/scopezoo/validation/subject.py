@@ -10,7 +10,7 @@ from pathlib import Path
 from scopezoo.errors import ScopezooError
 from scopezoo.store.files import name_problem, sha256
 from scopezoo.store.package import Package, open_package
-from scopezoo.validation.references import Reference, references
+from scopezoo.store.references import Reference, references
 from scopezoo.validation.report import Identity
 
 RUNS = {

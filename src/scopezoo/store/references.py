@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -9,7 +10,7 @@ from typing import Any
 
 from scopezoo.store.fields import text_or_none
 
-_LINKS = {
+LINKS = {
     "authors",
     "badges",
     "cite",
@@ -90,7 +91,7 @@ def _mappings(value: Any, where: str, weights_format: str | None) -> Iterator[Re
         sha256 = text_or_none(value.get("sha256"))
         yield Reference(where, value["source"], sha256, weights_format)
     for key, item in value.items():
-        if where or key not in _LINKS:
+        if where or key not in LINKS:
             inner = f"{where}.{key}" if where else str(key)
             in_format = str(key) if where == "weights" else weights_format
             if key not in ("authors", "config", "kwargs"):
@@ -106,5 +107,5 @@ def _old_code(name: str, entry: Mapping[str, Any]) -> Iterator[Reference]:
         yield Reference(f"weights.{name}.architecture", source, sha256, name)
     dependencies = entry.get("dependencies")
     if isinstance(dependencies, str):
-        source = dependencies.split(":", 1)[-1] if "://" not in dependencies else dependencies
+        source = re.sub(r"^[a-z]+:(?!//)", "", dependencies)
         yield Reference(f"weights.{name}.dependencies", source, None, name)

@@ -1,0 +1,4 @@
+"""Serves models over HTTP: thin routes over the one engine.
+
+from scopezoo.serving.app import create_app
+"""

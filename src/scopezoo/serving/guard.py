@@ -1,0 +1,75 @@
+"""What every request and every answer must have, whatever its route."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scopezoo.serving.errors import HttpError, error_body
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+    "connect-src 'self'; worker-src 'self' blob:; font-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", CONTENT_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Guard:
+    """ASGI middleware: security headers on answers, and no requests that another site's page makes.
+
+    `hosts` are the names that the server may be called by, None for any: a server without tokens
+    answers to loopback names alone, so that no site can point a name of its own at it.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+        self.app = app
+        self.hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+
+        async def guarded_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                message["headers"] += [h for h in HEADERS if h[0] not in present]
+            await send(message)
+
+        refusal = self._refusal(headers)
+        if refusal is not None:
+            response = JSONResponse(error_body(refusal, scope["path"]), refusal.status)
+            await response(scope, receive, guarded_send)
+            return
+        await self.app(scope, receive, guarded_send)
+
+    def _refusal(self, headers: dict[bytes, bytes]) -> HttpError | None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self.hosts is not None and _name(host) not in self.hosts:
+            return HttpError(
+                403,
+                "Forbidden",
+                "without tokens this server answers to 127.0.0.1 and localhost alone",
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
+            return HttpError(403, "Forbidden", "pages of other sites may not call this server")
+        return None
+
+
+def _name(host: str) -> str:
+    """The host without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

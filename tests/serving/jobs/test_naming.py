@@ -1,0 +1,26 @@
+"""Names that clients give are safe, and still theirs."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scopezoo.serving.jobs.naming import MAX_CHARACTERS, safe_name
+
+
+@given(st.text(max_size=300))
+def test_any_text_becomes_a_file_name(text: str) -> None:
+    name = safe_name(text)
+    assert 0 < len(name) <= MAX_CHARACTERS
+    assert not re.search(r"[/\\\0\s\"';:%?#&<>|*]", name)
+    assert not name.startswith(".")
+    assert safe_name(name) == name
+
+
+def test_good_names_stay() -> None:
+    for name in ("cells.tif", "Zelle_1 (2).ome.tif".replace(" ", "_"), "nœud-5µm.ome.zarr", "a+b"):
+        assert safe_name(name) == name
+    assert safe_name("C:\\data\\my cells.tif") == "my_cells.tif"
+    assert safe_name("x" * 300 + ".tif") == "x" * 96 + ".tif"
