@@ -78,6 +78,48 @@ def encoder_decoder(ndim: int = 2, channels_in: int = 1, channels_out: int = 1) 
     )
 
 
+def unet(ndim: int = 2, mode: str = "nearest") -> bytes:
+    """Two poolings of 8 channels, joined with the skips; a 1×1 convolution after linear ones."""
+    kernel, free = (3,) * ndim, ["z", "y", "x"][-ndim:]
+    placed = {"nearest": "asymmetric", "linear": "half_pixel"}[mode]
+    scales = numpy_helper.from_array(np.array([1, 1, *[2] * ndim], np.float32), "scales")
+    nodes: list[onnx.NodeProto] = []
+    weights = [scales]
+
+    def conv(name: str, source: str, shape: tuple[int, ...]) -> str:
+        made, made_w = convolution(name, source, random_weights(*shape, seed=len(weights)))
+        bias = numpy_helper.from_array(random_weights(shape[0], 1)[:, 0].astype(np.float32), name)
+        bias.name += "_b"
+        made[0].input.append(bias.name)
+        nodes.extend(made)
+        weights.extend([*made_w, bias])
+        return name
+
+    def add(op: str, name: str, *sources: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(op, sources, [name], **attributes))
+        return name
+
+    last, skips = conv("top", "raw", (8, 1, *kernel)), []
+    for level in "ab":
+        skips.append(add("Relu", f"{level}_skip", last))
+        last = add("MaxPool", f"{level}_p", last, kernel_shape=[2] * ndim, strides=[2] * ndim)
+        last = conv(level, last, (8, 8, *kernel))
+    for level in "ba":
+        how = {"mode": mode, "coordinate_transformation_mode": placed, "nearest_mode": "floor"}
+        last = add("Resize", f"{level}_u", last, "", "scales", **how)
+        if mode == "linear":
+            last = conv(f"{level}_mix", last, (8, 8, *(1,) * ndim))
+        last = add("Concat", f"{level}_join", last, skips.pop(), axis=1)
+        last = add("Relu", f"{level}_up", conv(f"{level}_c", last, (8, 16, *kernel)))
+    conv("out", last, (1, 8, *(1,) * ndim))
+    return network(
+        nodes,
+        weights,
+        {"raw": [1, 1, *free]},
+        {"out": [1, 1, *(f"{axis}_out" for axis in free)]},
+    )
+
+
 def stardist_network() -> bytes:
     """Disc-shaped objects wherever the image is bright: probability is the smoothed intensity.
 
@@ -132,11 +174,12 @@ def description(
     }
 
 
-def image_model(ndim: int = 2, **output: Any) -> dict[str, Any]:
-    """Description of `encoder_decoder` with one channel in and out."""
+def image_model(ndim: int = 2, step: int = 2, **output: Any) -> dict[str, Any]:
+    """Description of `encoder_decoder`, or with a step of 4 of `unet`: one channel in and out."""
     axes = ["z", "y", "x"][-ndim:]
+    free = [space(axis, step=step) for axis in axes]
     return description(
-        [{"id": "raw", "axes": [BATCH, channels("signal"), *map(space, axes)]}],
+        [{"id": "raw", "axes": [BATCH, channels("signal"), *free]}],
         [{"id": "out", "axes": [BATCH, channels("result"), *map(follows, axes)], **output}],
     )
 

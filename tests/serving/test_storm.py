@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from scopezoo.predict.facts import resident_bytes
+from scopezoo.predict.machine import resident_bytes
 from tests.serving.live import live_server
 
 REQUESTS = 1000

@@ -23,7 +23,7 @@ from scopezoo.predict.facts import NetworkFacts, network_facts
 from scopezoo.predict.geometry import Geometry, geometry_of, legal_sizes, output_size, tile_regions
 from scopezoo.predict.machine import memory_bytes
 from scopezoo.predict.outputs import OutputStage, Statistics
-from scopezoo.predict.runtimes import Runtime, load_runtime
+from scopezoo.predict.runtimes import Runtime, lighter_weights, load_runtime, with_weights
 from scopezoo.predict.sources import ReflectedWindow, Sample, array_source, blocks_of
 from scopezoo.predict.statistics import Measure, compute_statistics
 from scopezoo.predict.tiles import AxisPlan, AxisRule, Window, plan_tiles, tiles
@@ -33,6 +33,8 @@ from scopezoo.store.tensors import Tensor
 DEFAULT_MEMORY_BYTES = 1_000_000_000
 ALWAYS_WHOLE_PX = 512 * 512
 """A sample of at most this size runs as one tile, without a look at the network's graph."""
+USED_SHARE = 0.9
+"""Of the memory that a run may take, what tiles are planned for."""
 CONSTANT_WINDOWS = 2
 """How many different empty windows are remembered with what the network made of them."""
 
@@ -47,6 +49,11 @@ class TilePlan:
 
     def __len__(self) -> int:
         return math.prod(len(plan.windows) for plan in self.plans)
+
+    @property
+    def tile_px(self) -> int:
+        """Pixels of the first input in a window."""
+        return math.prod(plan.width for plan in self.plans)
 
     def tiles(self) -> list[dict[str, Window]]:
         """Windows by axis id, of each tile in raster order."""
@@ -71,7 +78,8 @@ class Engine:
     """A package ready to run; open it once for many images.
 
     `tile` bounds the windows' width by axis id, in pixels; `memory_bytes` is what a run may take
-    beyond the loaded model. Raises what `load_runtime` and `check_steps` raise.
+    beyond the loaded model. Large images run through a rewritten network that computes less, unless
+    `as_packaged`. Raises what `load_runtime` and `check_steps` raise.
     """
 
     def __init__(
@@ -84,6 +92,7 @@ class Engine:
         trust: bool = False,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         tile: Mapping[str, int] | None = None,
+        as_packaged: bool = False,
     ) -> None:
         check_steps(package, trust)
         self.package = package
@@ -97,11 +106,25 @@ class Engine:
         )
         self.memory_bytes = memory_bytes
         self.tile = tile or {}
+        self.as_packaged = as_packaged
+        self._light: list[Runtime] = []  # shared by copies with other tiles
 
     @cached_property
     def facts(self) -> NetworkFacts:
         """What the network's graph says, and its measured halo."""
         return network_facts(self.package, self.geometry, self.runtime)
+
+    def network(self, px: int, tiles: int = 1) -> Runtime:
+        """What runs windows of `px` pixels of the first input: the package's own network for a
+        small image, else one that computes less."""
+        is_small = tiles == 1 and px <= ALWAYS_WHOLE_PX
+        if is_small or self.as_packaged or not self.facts.lighter:
+            return self.runtime
+        if not self._light:
+            content = lighter_weights(self.package, self.runtime)
+            assert content is not None  # the facts know
+            self._light.append(with_weights(self.package, self.runtime, content))
+        return self._light[0]
 
     @cached_property
     def halo(self) -> HaloChoice:
@@ -181,7 +204,9 @@ class Engine:
             )
 
     def _max_tile_px(self) -> int:
-        return max(1, int(self.memory_bytes * 0.8 / self.facts.bytes_per_px))
+        """Pixels of a tile that the memory allows for, less what pages and buffers take."""
+        free_bytes = USED_SHARE * self.memory_bytes - self.facts.fixed_bytes
+        return max(1, int(free_bytes / self.facts.bytes_per_px))
 
     def statistics(self, sample: Sample) -> dict[Measure, NDArray[Any]]:
         """All statistics of the sample's inputs that pre- and post-processing ask for."""
@@ -279,6 +304,7 @@ class _Run:
         self.outputs = outputs
         self.statistics = statistics
         self.on_tile = on_tile
+        self.network = engine.network(plan.tile_px, len(plan))
         self._constant: OrderedDict[bytes, list[NDArray[Any]]] = OrderedDict()
 
     def load(self, tile: Mapping[str, Window]) -> tuple[list[NDArray[Any] | None], bytes | None]:
@@ -313,9 +339,9 @@ class _Run:
         """The network's raw outputs for a tile; empty windows of one value run once."""
         inputs, key = loaded
         if key is None:
-            return self.engine.runtime.run(inputs)
+            return self.network.run(inputs)
         if key not in self._constant:
-            self._constant[key] = self.engine.runtime.run(inputs)
+            self._constant[key] = self.network.run(inputs)
             if len(self._constant) > CONSTANT_WINDOWS:
                 self._constant.popitem(last=False)
         return self._constant[key]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scopezoo.errors import PackageError, RuntimeFailedError
 from scopezoo.predict.geometry import Geometry, legal_sizes
-from scopezoo.predict.halo import AxisHalo, SpaceAxis, measure_halo
-from scopezoo.predict.probes import TensorLayout
-from scopezoo.predict.runtimes import Runtime, load_runtime
+from scopezoo.predict.halo import AxisHalo, SpaceAxis, largest_difference, measure_halo
+from scopezoo.predict.probes import TensorLayout, make_probe
+from scopezoo.predict.runtimes import Runtime, lighter_weights, load_runtime, with_weights
 from scopezoo.predict.tiles import AxisRule
 from scopezoo.store.cache import cache_folder
 from scopezoo.store.files import sha256
@@ -27,19 +27,18 @@ from scopezoo.store.package import Package
 from scopezoo.store.tensors import Axis, FixedSize
 
 if TYPE_CHECKING:
+    from scopezoo.predict.footprint import Footprint
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 5
+FACTS_VERSION = 6
 """Kept facts of another version are found anew."""
-UNKNOWN_BYTES_PER_PX = 4000.0
-"""Taken where the graph does not tell: more than the networks of microscopy need."""
 UNKNOWN_STRIDE = 32
-KEEP_MEMORY = ("onnxruntime", "openvino")
-MEMORY_TEST_PX = {2: 768, 3: 112}
-"""Side of the image, by axes of space, on which the memory of a run is measured."""
-MEASURED_FACTOR = 1.1
-"""Room over what was measured."""
+TEST_PX = {2: (384, 1024), 3: (48, 96)}
+"""Sides of the two images, by axes of space, on which networks are tried."""
+LIGHTER_TOLERANCE = 1e-4
+"""Between lighter weights and the package's own, for outputs up to 10; beyond, relative to a tenth
+of their largest magnitude. Rounding alone gives a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +46,16 @@ class NetworkFacts:
     """By axis id of the first input, in its pixels; see HaloChoice for `halo` and `radius`.
 
     `halo_error` has the largest error that was measured for each halo in px.
-    `bytes_per_px` is the memory of a run per pixel of the first input.
+    `lighter` says whether the network is run from lighter weights (see `lighter_weights`), to which
+    the memory of a run belongs: `fixed_bytes` and, per pixel of the first input, `bytes_per_px`.
     """
 
     strides: Mapping[str, int]
     radius: Mapping[str, int | None]
     halo: Mapping[str, int | None]
     halo_error: Mapping[str, Mapping[str, float]]
+    lighter: bool
+    fixed_bytes: float
     bytes_per_px: float
 
 
@@ -94,10 +96,11 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
         _space_axis(axis, geometry, None if graph is None else graph.axes[i])
         for i, axis in enumerate(geometry.axes)
     ]
-    bytes_per_px = _bytes_per_px(package, geometry, runtime, graph)
     exact = runtime
     if runtime.precision != "float32":  # whose rounding would be taken for a need of halo
-        exact = load_runtime(package, runtime="onnxruntime")
+        exact = load_runtime(package, runtime=runtime.name)
+    lighter = _lighter(package, geometry, runtime, exact)
+    memory = _footprint(package, geometry, runtime, lighter)
     found = measure_halo(exact.run, *_layouts(package, geometry), space).axes
     return NetworkFacts(
         strides={axis.id: axis.grid_px for axis in space},
@@ -107,7 +110,9 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
             axis.id: {str(px): error for px, error in found[axis.id].error_at.items()}
             for axis in space
         },
-        bytes_per_px=bytes_per_px,
+        lighter=lighter is not None,
+        fixed_bytes=memory.fixed_bytes,
+        bytes_per_px=memory.bytes_per_px,
     )
 
 
@@ -116,53 +121,61 @@ def _needed(found: AxisHalo) -> int | None:
     return found.radius_px if found.needed_px is None else found.needed_px
 
 
-def _bytes_per_px(
-    package: Package, geometry: Geometry, runtime: Runtime, graph: GraphFacts | None
-) -> float:
-    """Measured where that can be done, else what the graph says with room for every runtime."""
-    from scopezoo.predict.graph import MEMORY_FACTOR
-
-    measured = _measured_bytes_per_px(package, geometry, runtime)
-    if graph is None or graph.activation_bytes_per_px is None:
-        return max(UNKNOWN_BYTES_PER_PX, measured or 0)
-    if measured is None:
-        return graph.activation_bytes_per_px * MEMORY_FACTOR
-    return max(measured, graph.activation_bytes_per_px) * MEASURED_FACTOR
-
-
-def _measured_bytes_per_px(package: Package, geometry: Geometry, runtime: Runtime) -> float | None:
-    """What a first run of the network takes and keeps; None where that cannot be seen.
-
-    onnxruntime and OpenVINO keep what they once took, so that resident memory shows the peak.
-    """
-    before = resident_bytes()
-    if before is None or runtime.name not in KEEP_MEMORY or runtime.device != "cpu":
+def _lighter(
+    package: Package, geometry: Geometry, runtime: Runtime, exact: Runtime
+) -> bytes | None:
+    """Lighter weights that give what the package's own give, tried in float32."""
+    content = lighter_weights(package, runtime)
+    if content is None:
         return None
-    fresh = load_runtime(package, runtime=runtime.name, precision=runtime.precision)
     inputs, _ = _layouts(package, geometry)
-    wanted = MEMORY_TEST_PX[min(3, max(2, len(package.description.inputs[0].space)))]
-    extent = {}
-    for axis in geometry.axes:
-        minimum, step = legal_sizes(axis)
-        extent[axis.id] = (
-            AxisRule(minimum, step, max(1, step), 0).whole(wanted) if step else minimum
-        )
-    arrays = [np.zeros(layout.shape(extent), layout.dtype) for layout in inputs]
-    before = resident_bytes()
-    fresh.run(arrays)
-    after = resident_bytes()
-    if before is None or after is None:
-        return None
-    return (after - before) / math.prod(extent.values())
-
-
-def resident_bytes() -> int | None:
-    """Resident memory of this process; None where the system does not tell (it is not Linux)."""
+    probe = make_probe(
+        "noise", inputs, _test_extents(package, geometry)[0], np.random.default_rng(0), None
+    )
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
+        found = with_weights(package, exact, content).run(probe)
+    except (PackageError, RuntimeFailedError):
         return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    pairs = list(zip(found, exact.run(probe), strict=True))
+    is_same = all(
+        a.shape == b.shape and largest_difference(a, b).max(initial=0) <= LIGHTER_TOLERANCE
+        for a, b in pairs
+    )
+    return content if is_same else None
+
+
+def _footprint(
+    package: Package, geometry: Geometry, runtime: Runtime, lighter: bytes | None
+) -> Footprint:
+    from scopezoo.predict.footprint import footprint
+
+    content = lighter
+    if content is None and runtime.weights_format == "onnx":
+        content = package.read(package.description.weights["onnx"].file)
+    graph = _graph(package, geometry, lighter)
+
+    def load() -> Runtime:
+        return runtime if content is None else with_weights(package, runtime, content)
+
+    return footprint(
+        load,
+        _layouts(package, geometry)[0],
+        _test_extents(package, geometry),
+        None if graph is None else graph.activation_bytes_per_px,
+    )
+
+
+def _test_extents(package: Package, geometry: Geometry) -> list[dict[str, int]]:
+    """Legal sizes by axis near TEST_PX."""
+    n = min(3, max(2, len(package.description.inputs[0].space)))
+    return [
+        {
+            axis.id: AxisRule(minimum, step, max(1, step), 0).whole(wanted) if step else minimum
+            for axis in geometry.axes
+            for minimum, step in [legal_sizes(axis)]
+        }
+        for wanted in TEST_PX[n]
+    ]
 
 
 def _space_axis(axis: Axis, geometry: Geometry, found: AxisFacts | None) -> SpaceAxis:
@@ -200,8 +213,8 @@ def _layouts(package: Package, geometry: Geometry) -> tuple[list[TensorLayout], 
     return inputs, outputs
 
 
-def _graph(package: Package, geometry: Geometry) -> GraphFacts | None:
-    """What the ONNX graph of a package says; None without one."""
+def _graph(package: Package, geometry: Geometry, content: bytes | None = None) -> GraphFacts | None:
+    """What the ONNX graph of a package, or another for it, says; None without one."""
     from scopezoo.predict.graph import analyse_graph
 
     weights = package.description.weights.get("onnx")
@@ -209,7 +222,7 @@ def _graph(package: Package, geometry: Geometry) -> GraphFacts | None:
         return None
     tiled = {axis.id for axis in geometry.axes}
     return analyse_graph(
-        package.read(weights.file),
+        package.read(weights.file) if content is None else content,
         space=[
             [i for i, axis in enumerate(tensor.axes) if axis.id in tiled]
             for tensor in package.description.inputs

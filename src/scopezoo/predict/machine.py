@@ -28,6 +28,15 @@ def memory_bytes(cgroup: Path = CGROUP_FOLDER) -> int | None:
     return min((size for size in (_physical(), *limits) if size is not None), default=None)
 
 
+def resident_bytes() -> int | None:
+    """Resident memory of this process; None where the system does not tell (it is not Linux)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def _physical() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

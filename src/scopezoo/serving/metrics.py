@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from scopezoo.predict.facts import resident_bytes
+from scopezoo.predict.machine import resident_bytes
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 

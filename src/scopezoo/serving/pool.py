@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scopezoo.errors import ModelNotFoundError, PackageError
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.facts import resident_bytes
+from scopezoo.predict.machine import resident_bytes
 from scopezoo.serving.settings import Settings
 from scopezoo.store import model_ids, open_package, resolve
 from scopezoo.store.package import Package

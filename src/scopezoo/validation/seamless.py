@@ -1,4 +1,8 @@
-"""Level 4: a tiled result is the whole result, and the declared halo is enough."""
+"""Level 4: a tiled result is the whole result, and the declared halo is enough.
+
+Tiles run as users run them; the whole that they must agree with, and the halo, are of the network
+as the package has it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ MAX_IMAGE_PX = 6_000_000
 
 def checks(subject: Subject) -> Iterator[Check]:
     """Judge the declared halo, then compare tiles with the whole on an image of odd size."""
-    whole = engine(subject, memory_bytes=WHOLE_BYTES)
+    whole = engine(subject, memory_bytes=WHOLE_BYTES, as_packaged=True)
     yield from _halo_checks(whole)
     why = _not_tileable(whole)
     if why:

@@ -76,11 +76,10 @@ def analyse_graph(
     Raises PackageError for a broken graph, UnsafePackageError for weights outside the file.
     """
     model = read_model(model_bytes)
-    opset = max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
     inputs = declared_inputs(model.graph, space)
     n = max((len(entry.space) for entry in inputs), default=0)
     extents = reference_extents(inputs, n, legal_px)
-    walks = [Walk(opset, extent, start_tensors(inputs, extent)) for extent in extents]
+    walks = [Walk(opset_of(model), extent, start_tensors(inputs, extent)) for extent in extents]
     cost = Cost(count_uses(model.graph))
     survey = Survey(n)
     for step, other in zip(*(walk.steps(model.graph) for walk in walks), strict=True):
@@ -96,6 +95,11 @@ def analyse_graph(
         activation_bytes_per_px=None if cost.peak_bytes is None else cost.peak_bytes / px,
         macs_per_px=cost.macs / px,
     )
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's own operators that the model uses."""
+    return max((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1)
 
 
 def count_uses(graph: onnx.GraphProto) -> Counter[str]:

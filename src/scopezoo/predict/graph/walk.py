@@ -66,10 +66,8 @@ class Walk:
 
     def step(self, proto: onnx.NodeProto) -> Step:
         op = op_name(proto)
-        inputs = [self.find(name, op) if name else None for name in proto.input]
-        attributes = {attribute.name: attribute for attribute in proto.attribute}
-        node = Node(op, attributes, self.opset, len(proto.output), inputs, self.extent)
-        results = self.results(node, inputs)
+        node = self.node(proto)
+        results = self.results(node, list(node.inputs))
         outputs = {}
         for number, name in enumerate(proto.output):
             if name in self.tensors:
@@ -80,6 +78,13 @@ class Walk:
                 outputs[name] = results[min(number, len(results) - 1)]
         self.tensors.update(outputs)
         return Step(op, tuple(input_names(proto)), outputs, node.macs)
+
+    def node(self, proto: onnx.NodeProto) -> Node:
+        """A node with what is known of its inputs."""
+        op = op_name(proto)
+        inputs = [self.find(name, op) if name else None for name in proto.input]
+        attributes = {attribute.name: attribute for attribute in proto.attribute}
+        return Node(op, attributes, self.opset, len(proto.output), inputs, self.extent)
 
     def find(self, name: str, op: str) -> Tensor:
         if name not in self.tensors:

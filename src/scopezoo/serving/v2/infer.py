@@ -99,7 +99,7 @@ def _run(engine: Engine, request: InferRequest, stop: Stop) -> dict[str, NDArray
         for tensor in engine.description.inputs
     ]
     try:
-        found = engine.runtime.run(arrays)
+        found = engine.network(_pixels(engine.description, request)).run(arrays)
     except RuntimeFailedError as error:  # it ran the test tensors, so it is these that it cannot
         raise ProtocolError(str(error)) from error
     return {t.id: array for t, array in zip(engine.description.outputs, found, strict=False)}
