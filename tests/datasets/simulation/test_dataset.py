@@ -10,7 +10,9 @@ import yaml
 from typer.testing import CliRunner
 
 from scopezoo.cli.dataset import app
+from scopezoo.datasets.paired.metadata import ImportMetadata, read_metadata
 from scopezoo.datasets.simulation import PairConfig, read_config, simulate_dataset
+from scopezoo.datasets.simulation.dataset import metadata
 from scopezoo.errors import FileError
 from scopezoo.formats import open_image
 from tests.datasets.simulation.small import CONFOCAL, PAIR, WIDEFIELD
@@ -54,11 +56,15 @@ def test_it_lies_as_two_microscopes_would_leave_it(dataset: Path) -> None:
 
 
 def test_the_metadata_is_what_an_import_asks_for(dataset: Path) -> None:
-    about = yaml.safe_load((dataset / "metadata.yaml").read_text())
-    assert about["licence"] == "CC0-1.0"
-    assert about["target"]["voxel_size_um"] == {"z": 0.2, "y": 0.1, "x": 0.1}
-    assert about["source"]["numerical_aperture"] == 1.3
-    assert about["specimens"]["vesicles"]["stain"] == "puncta"
+    about = read_metadata(dataset / "metadata.yaml")
+    assert about.missing() == []
+    assert not about.aligned
+    assert about.target.voxel_size_um is not None
+    assert about.target.voxel_size_um.z == 0.2
+    assert about.source.numerical_aperture == 1.3
+    assert about.specimens["vesicles"].stain == "puncta"
+    assert about.specimens["vesicles"].simulated
+    assert ImportMetadata(**metadata(read_config("low-high-signal"))).aligned
 
 
 def test_the_configuration_beside_it_makes_it_again(dataset: Path, tmp_path: Path) -> None:

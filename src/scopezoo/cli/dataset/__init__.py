@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scopezoo.cli.dataset import check, importing, simulate, split
+from scopezoo.cli.dataset import check, importing, register_all, simulate, split
 
 app = typer.Typer(
     name="dataset",
@@ -14,10 +14,6 @@ app = typer.Typer(
 )
 app.command("simulate")(simulate.simulate_pairs)
 app.command("import")(importing.import_pairs)
+app.command("register-all")(register_all.register_all)
 app.command("check")(check.check_dataset)
 app.command("split")(split.split_dataset)
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `simulate` a command of its own while it is the only one."""

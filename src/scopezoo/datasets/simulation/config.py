@@ -64,6 +64,7 @@ class PairConfig(_Section):
     name: Name
     description: str
     licence: str = "CC0-1.0"
+    authors: tuple[str, ...] = ("The scopezoo developers",)
     seed: Annotated[int, Field(ge=0)] = 1
     fields: Count = 2
     """For each specimen."""
@@ -82,6 +83,13 @@ class PairConfig(_Section):
         if self.target is not None and self.target.kind == "transmitted":
             raise ValueError("target.kind: transmitted light can only be a source")
         return self
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the voxels of source and target are the same places."""
+        target = self.target or self.source
+        same = (target.voxel_um, target.shape) == (self.source.voxel_um, self.source.shape)
+        return same and self.misregistration == Misregistration()
 
     def specimen(self, name: str | None) -> Specimen:
         """The specimen of this name, or the first; raises UsageError where there is none."""

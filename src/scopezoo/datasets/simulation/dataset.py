@@ -72,6 +72,8 @@ def metadata(config: PairConfig) -> dict[str, Any]:
         "name": config.name,
         "description": config.description,
         "licence": config.licence,
+        "authors": [{"name": author} for author in config.authors],
+        "aligned": config.aligned,
         "pattern": "{specimen}_{field}",
         "source": _instrument(config.source),
     }

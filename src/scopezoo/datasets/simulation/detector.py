@@ -58,11 +58,13 @@ def detect(
     """
     grey = np.empty(photons.shape, dtype=np.uint16)
     for index in np.ndindex(photons.shape[:-2]):
-        electrons = rng.poisson(photons[index]).astype(np.float64)
+        electrons = rng.poisson(photons[index]).astype(np.float32)
         if instrument.excess_noise > 1:  # each photon gives a random pulse of mean 1
-            pulse = 1 / (instrument.excess_noise - 1)
-            electrons = rng.gamma(np.maximum(electrons * pulse, 1e-12), 1 / pulse)
-        electrons += rng.normal(0, instrument.read_noise_electrons, electrons.shape)
+            pulse = np.float32(1 / (instrument.excess_noise - 1))
+            some = electrons > 0
+            electrons[some] = rng.standard_gamma(electrons[some] * pulse, dtype=np.float32) / pulse
+        noise = rng.standard_normal(electrons.shape, dtype=np.float32)
+        electrons += np.float32(instrument.read_noise_electrons) * noise
         levels = np.rint(instrument.offset + instrument.gain * electrons)
         grey[index] = np.clip(levels, 0, 2**instrument.bits - 1)
     return grey

@@ -24,7 +24,7 @@ from scopezoo.datasets.simulation.structures import StructureName
 MEDIUM_INDEX = 1.337
 CYTOPLASM = 0.02
 """Refractive index over that of the medium."""
-STRUCTURE: dict[StructureName, float] = {"nuclei": 0.006, "tubules": 0.025, "puncta": 0.01}
+STRUCTURE: dict[StructureName, float] = {"nuclei": 0.009, "tubules": 0.01, "puncta": 0.006}
 """What the mean concentration in a structure adds to the cytoplasm's."""
 MARGIN_UM = 4.0
 """Round the field, so that the periodic waves do not come in from the other side."""
