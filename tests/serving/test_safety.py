@@ -13,9 +13,10 @@ import pytest
 
 from scopezoo.errors import StoppedError, UsageError
 from scopezoo.serving.errors import BusyError, HttpError
+from scopezoo.serving.guard import is_loopback
 from scopezoo.serving.metrics import Metrics
 from scopezoo.serving.runner import Runner, Stop
-from scopezoo.serving.serve import is_loopback, settings_of
+from scopezoo.serving.serve import settings_of
 from scopezoo.serving.settings import Token, parse_token
 from tests.serving.live import live_server
 
@@ -100,6 +101,30 @@ def test_other_sites_may_not_call(http: httpx.Client, address: str) -> None:
     assert status(Origin=address) == 200
     refused = http.get("/v2/models/small", headers={"Origin": "http://evil.example"})
     assert isinstance(refused.json()["error"], str)  # the protocol's own form
+
+
+def test_a_server_without_tokens_answers_to_names_that_were_allowed(
+    small_package: Path, tmp_path: Path
+) -> None:
+    def statuses(folder: str, *allowed: str) -> list[int]:
+        options = {"insecure": True, "allowed_hosts": allowed, "models": (str(small_package),)}
+        with live_server(tmp_path / folder, **options) as address:
+            names = ("127.0.0.2:8000", "[::1]", "Zoo.example:443", "evil.example")
+            return [
+                httpx.get(f"{address}/api/v1/info", headers={"Host": name}).status_code
+                for name in names
+            ]
+
+    assert statuses("a") == [200, 200, 403, 403]
+    assert statuses("b", "zoo.example") == [200, 200, 200, 403]
+    assert statuses("c", "*") == [200, 200, 200, 200]
+
+
+def test_a_proxy_that_hides_the_host_is_told(http: httpx.Client) -> None:
+    headers = {"Origin": "https://zoo.example", "Host": "127.0.0.1:8000"}
+    message = http.get("/api/v1/models", headers=headers).json()["error"]["message"]
+    assert "https://zoo.example" in message
+    assert "127.0.0.1:8000" in message
 
 
 def test_every_answer_has_its_headers(http: httpx.Client) -> None:

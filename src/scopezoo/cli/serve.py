@@ -54,6 +54,14 @@ def serve_models(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve a public address without any token.")
     ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name that a server without tokens may be called by, beside localhost; * for "
+            "any. Repeat for several.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log nothing but warnings.")] = False,
 ) -> None:
     """Serve models over HTTP until stopped."""
@@ -75,5 +83,6 @@ def serve_models(
         roots=root or (),
         folder=folder,
         insecure=insecure,
+        allowed_hosts=allowed_host or (),
     )
     serve(settings, quiet=quiet, on_start=say)

@@ -23,7 +23,7 @@ from scopezoo.serving import (
     predict_routes,
 )
 from scopezoo.serving.errors import HttpError, answer_error, is_full
-from scopezoo.serving.guard import LOOPBACK, Guard
+from scopezoo.serving.guard import Guard
 from scopezoo.serving.jobs import Jobs
 from scopezoo.serving.jobs import routes as jobs_routes
 from scopezoo.serving.logs import Observed
@@ -68,7 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
     known = (HttpError, HTTPException, RequestValidationError, ScopezooError, MemoryError, OSError)
     for kind in known:
         app.add_exception_handler(kind, _answer)
-    app.add_middleware(Guard, hosts=None if settings.tokens or settings.insecure else LOOPBACK)
+    hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+    app.add_middleware(Guard, hosts=None if settings.tokens or "*" in hosts else hosts)
     app.add_middleware(Observed, metrics=state.metrics)
     return app
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -15,6 +14,7 @@ from scopezoo.predict.machine import THREADS, cpu_count
 from scopezoo.predict.parameters import parse_bytes
 from scopezoo.serving.app import STOP_GRACE_S, create_app
 from scopezoo.serving.connections import BoundedHeads, GentleServer
+from scopezoo.serving.guard import is_loopback
 from scopezoo.serving.logs import log_to_stderr
 from scopezoo.serving.settings import Settings, parse_token
 from scopezoo.store.cache import cache_folder
@@ -42,6 +42,7 @@ def settings_of(
     roots: Iterable[str],
     folder: Path | None,
     insecure: bool,
+    allowed_hosts: Iterable[str] = (),
 ) -> Settings:
     """Settings from what an operator writes.
 
@@ -64,6 +65,7 @@ def settings_of(
         tokens=tuple(parse_token(text) for text in texts),
         roots=tuple(roots),
         insecure=insecure,
+        allowed_hosts=tuple(allowed_hosts),
     )
     if not (settings.tokens or insecure or is_loopback(host)):
         raise UsageError(
@@ -71,16 +73,6 @@ def settings_of(
             "--insecure if a proxy in front of it asks who calls"
         )
     return settings
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(

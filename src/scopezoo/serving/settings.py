@@ -33,7 +33,8 @@ class Settings:
     `models` are MODELs, None for the whole collection. `workers` predictions that people wait for
     run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them
     together, beyond what an idle server takes. `roots` are folders and URLs that jobs may read.
-    One upload for a job has at most `max_upload_bytes`, all of them `upload_quota_bytes`.
+    One upload for a job has at most `max_upload_bytes`, all of them `upload_quota_bytes`. Without
+    tokens the server is called by loopback names and `allowed_hosts` alone, or, with "*", by any.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Settings:
     tokens: tuple[Token, ...] = ()
     roots: tuple[str, ...] = ()
     insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
 
     @property
     def run_bytes(self) -> int:
