@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
-import yaml
 from torch import nn
 
 
@@ -66,5 +66,5 @@ def write_package(folder: Path) -> Path:
         "outputs": [{"id": "out", "axes": [*outer, *following]}],
         "weights": {"onnx": {"source": "weights.onnx", "opset_version": 17}},
     }
-    (folder / "rdf.yaml").write_text(yaml.safe_dump(description))
+    (folder / "rdf.yaml").write_text(json.dumps(description))  # JSON is YAML
     return folder
