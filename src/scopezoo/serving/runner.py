@@ -52,6 +52,7 @@ class Runner:
         self._running: set[Stop] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._ending = False  # of what runs, and of what a thread takes yet
 
     @property
     def is_closing(self) -> bool:
@@ -124,6 +125,8 @@ class Runner:
     def _timed(self, function: Callable[[Stop], T], stop: Stop) -> T:
         with self._lock:
             self._running.add(stop)
+            if self._ending:
+                stop.set(STOPPING)
         started = time.monotonic()
         try:
             stop.check()
@@ -140,6 +143,7 @@ class Runner:
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         with self._lock:
+            self._ending = True
             for stop in self._running:
                 stop.set(STOPPING)
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
