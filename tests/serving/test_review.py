@@ -10,7 +10,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 
 from scopezoo.errors import FileError, StoppedError
-from scopezoo.serving import limits, models_routes, predict_routes
+from scopezoo.serving import connections, limits, models_routes, predict_routes
 from scopezoo.serving.app import create_app
 from scopezoo.serving.cards import safe_svg
 from scopezoo.serving.connections import BoundedHeads, GentleServer
@@ -157,14 +157,15 @@ def test_what_waits_at_a_stop_is_told() -> None:
             time.sleep(0.005)
 
     async def scenario() -> None:
-        one = Runner(1, 5, 30, Metrics())
+        one = Runner(1, 5, 5, Metrics())
         tasks = [asyncio.create_task(one.run(until_stopped)) for _ in range(3)]
         await asyncio.sleep(0.05)
         await one.stop(grace_s=0.05)
         found = await asyncio.gather(*tasks, return_exceptions=True)
         assert [type(error) for error in found] == [StoppedError] * 3
 
-    asyncio.run(scenario())
+    for _ in range(10):  # a thread may take the next one at that very moment
+        asyncio.run(scenario())
 
 
 @contextmanager
@@ -230,3 +231,50 @@ def test_heads_are_bounded(small_package: Path, plane: Path, tmp_path: Path) -> 
             for _ in range(3):
                 assert client.post(PREDICT, content=plane.read_bytes()).status_code == 200
                 assert client.post(PREDICT, content=b"a" * 300_000).status_code == 415
+
+
+def closed(connection: socket.socket) -> bool:
+    """Whether the server closes the connection, whatever it says before."""
+    while connection.recv(65536):
+        pass
+    return True
+
+
+def test_heads_that_do_not_come_end_the_connection(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 0.5)
+    request = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    with gentle_server(tmp_path, small_package, 0.2) as (address, _):
+        with connected(address) as silent, connected(address) as slow, connected(address) as later:
+            slow.sendall(request)
+            later.sendall(request + b"\r\n")
+            assert first_line(later) == b"HTTP/1.1 200 OK"
+            later.sendall(request)  # of a second one, without its end
+            assert all(map(closed, (silent, slow, later)))
+        with connected(address) as body, httpx.Client(base_url=address) as client:
+            head = f"POST {PREDICT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 4\r\n\r\n"
+            body.sendall(head.encode())
+            time.sleep(0.8)
+            assert client.get("/health/live").status_code == 200
+            body.sendall(b"none")
+            assert first_line(body) == b"HTTP/1.1 415 Unsupported Media Type"
+
+
+def test_connections_are_counted(
+    small_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    request = b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    with gentle_server(tmp_path, small_package, 0.2) as (address, _):
+        with ExitStack() as open_ones:
+            first = [open_ones.enter_context(connected(address)) for _ in range(3)]
+            for one in first:
+                one.sendall(request)
+                assert first_line(one) == b"HTTP/1.1 200 OK"
+            assert first_line(open_ones.enter_context(connected(address))).endswith(b"Unavailable")
+            first[0].sendall(request)
+            assert first_line(first[0]).endswith(b"200 OK")
+        deadline = time.monotonic() + 10
+        while httpx.get(f"{address}/health/live").status_code != 200:
+            assert time.monotonic() < deadline
