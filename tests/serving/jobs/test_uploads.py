@@ -136,6 +136,38 @@ def test_uploads_leave_space_on_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
         uploads.create("ann", "b.tif", 80)
 
 
+def test_what_is_still_to_come_is_known_after_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Usage:
+        free = uploads_module.SPARE_BYTES + 100
+
+    with opened(tmp_path) as (uploads, _):
+        first = uploads.create("ann", "a.tif", 80)
+        uploads.append(first, b"x" * 50)
+    monkeypatch.setattr(uploads_module.shutil, "disk_usage", lambda _: Usage)
+    with opened(tmp_path) as (uploads, _):
+        with pytest.raises(HttpError, match="too little space"):
+            uploads.create("ann", "b.tif", 71)
+        uploads.create("ann", "b.tif", 70)
+        uploads.remove(first.id)
+        uploads.create("ann", "b.tif", 30)
+        with pytest.raises(HttpError, match="too little space"):
+            uploads.create("ann", "b.tif", 1)
+
+
+def test_one_owner_has_so_many_uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads_module, "MAX_OWN", 3)
+    with opened(tmp_path) as (uploads, _):
+        names = [uploads.create("ann", "a.tif", 0).id for _ in range(3)]
+        with pytest.raises(HttpError, match="delete some") as refused:
+            uploads.create("ann", "a.tif", 0)
+        assert refused.value.status == 503
+        uploads.create("bob", "a.tif", 0)
+        uploads.remove(names[0])
+        uploads.create("ann", "a.tif", 0)
+
+
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -27,6 +27,10 @@ SPARE_BYTES = 200_000_000
 """What uploads leave free on the disk."""
 
 
+MAX_OWN = 10_000
+"""Uploads that one caller may have, whole ones included: each takes files, whatever its length."""
+
+
 @dataclass(frozen=True)
 class Upload:
     """A file that is being sent, or is whole. `metadata` is the client's header, to give back."""
@@ -65,16 +69,22 @@ class Uploads:
         self._keep_s = keep_s
         self._lock = threading.Lock()
         self._claimed: set[str] = set()
+        self._coming_bytes = {
+            row["id"]: row["length"] - _size(folder / row["id"] / row["filename"])
+            for row in database.rows("SELECT id, filename, length FROM uploads")
+        }
 
     def create(self, owner: str, filename: str, length: int, metadata: str = "") -> Upload:
         """Begin an upload of `length` bytes.
 
-        Raises HttpError 413 for one that is too large, 503 where there is no room for it now.
+        Raises HttpError 413 for one that is too large, 503 where there is no room for it now, or
+        the owner has too many.
         """
         if length > self.max_bytes:
             raise too_large(f"the upload has {length} bytes", self.max_bytes)
         name = secrets.token_hex(16)
         with self._lock:
+            self._check_number(owner)
             self._check_room(length)
             path = self.folder / name / safe_name(filename)
             try:
@@ -91,6 +101,7 @@ class Uploads:
                 metadata,
                 time.time() + (PARTIAL_KEEP_S if length else self._keep_s),
             )
+            self._coming_bytes[name] = length
         return self.get(name)
 
     def get(self, name: str) -> Upload:
@@ -125,6 +136,7 @@ class Uploads:
             raise no_upload(upload.id) from error
         except OSError as error:
             raise _no_room(error.strerror or str(error)) from error
+        self._coming_bytes[upload.id] = upload.length - upload.offset
 
     def settle(self, upload: Upload) -> Upload:
         """After a part: bring it to the disk, and give the upload more time."""
@@ -139,6 +151,7 @@ class Uploads:
     def cut(self, upload: Upload, offset: int) -> None:
         """Take back what came after `offset`."""
         os.truncate(upload.path, offset)
+        self._coming_bytes[upload.id] = upload.length - offset
 
     def remove(self, name: str) -> None:
         """Remove an upload. Raises HttpError 409 where a job needs it."""
@@ -166,20 +179,26 @@ class Uploads:
     def _drop(self, name: str) -> None:
         self._database.change("DELETE FROM uploads WHERE id = ?", name)
         shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._coming_bytes.pop(name, None)
+
+    def _check_number(self, owner: str) -> None:
+        if self._sum("count(*)", "WHERE owner = ?", owner) >= MAX_OWN:
+            why = f"you have {MAX_OWN} uploads already; delete some"
+            raise HttpError(503, "Busy", why, {"Retry-After": "600"})
 
     def _check_room(self, length: int) -> None:
-        rows = self._database.rows("SELECT * FROM uploads")
-        taken = sum(row["length"] for row in rows)
+        taken = self._sum("sum(length)")
         if taken + length > self._quota_bytes:
             raise _no_room(f"uploads may take {self._quota_bytes} bytes together")
-        coming = sum(row["length"] - self._size(row["id"], row["filename"]) for row in rows)
+        coming = sum(list(self._coming_bytes.values()))  # a copy: other threads change it
         free = shutil.disk_usage(self.folder).free
         if coming + length + SPARE_BYTES > free:
             raise _no_room("its disk has too little space")
 
-    def _size(self, name: str, filename: str) -> int:
-        path = self.folder / name / filename
-        return path.stat().st_size if path.exists() else 0
+    def _sum(self, what: str, where: str = "", *values: str) -> int:
+        row = self._database.row(f"SELECT coalesce({what}, 0) FROM uploads {where}", *values)
+        assert row is not None
+        return int(row[0])
 
 
 _NEEDED = (
@@ -187,6 +206,10 @@ _NEEDED = (
     "WHERE jobs.state IN ('queued', 'running')"
 )
 """Uploads that unfinished jobs read."""
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def no_upload(name: str) -> HttpError:
