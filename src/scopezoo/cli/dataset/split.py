@@ -15,8 +15,9 @@ def split_dataset(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same split.")] = 0,
     validation: Annotated[float, typer.Option(min=0, max=1, help="Fraction of the pairs.")] = 0.1,
     test: Annotated[float, typer.Option(min=0, max=1, help="Fraction of the pairs.")] = 0.15,
-    test_specimen: Annotated[
-        list[str] | None, typer.Option(help="A specimen that is to be in the test; repeatable.")
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PART=SPECIMEN", help="E.g. 'test=unlike-*'; repeatable."),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Make another split than the one there is.")
@@ -33,8 +34,8 @@ def split_dataset(
         "validation": validation,
         "test": test,
     }
-    fixed: dict[str, Part] = dict.fromkeys(test_specimen or [], "test")
     opened = Dataset.open(dataset)
+    fixed = splitting.fixed_parts([pair.specimen for pair in opened.pairs], fix or [])
     made = splitting.split_dataset(opened, seed, fractions, fixed=fixed, replace=replace)
     if as_json:
         typer.echo(made.model_dump_json(indent=2))

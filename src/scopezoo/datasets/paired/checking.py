@@ -180,7 +180,9 @@ def _registration(pair: Pair, images: list[GriddedImage]) -> Iterator[Finding]:
         reasons = "; ".join(pair.reasons) or "no reason is given"
         yield _warning("registration", f"is left out, registering it failed: {reasons}", pair)
     if pair.status == "unregistered":
-        yield _warning("registration", "is not registered; run `scopezoo dataset register`", pair)
+        yield _warning(
+            "registration", "is not registered; run `scopezoo dataset register-all`", pair
+        )
     if pair.status != "registered" or pair.source_to_target is None:
         return
     matrix = pair.source_to_target.array

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 
@@ -68,6 +69,25 @@ def split_dataset(
 
     dataset.update(changed)
     return split
+
+
+def fixed_parts(specimens: Sequence[str], rules: Sequence[str]) -> dict[str, Part]:
+    """The part of each specimen that a rule names: `part=name`, where `*` and `?` stand for any.
+
+    Raises UsageError for a rule that is none, names nothing, or contradicts another.
+    """
+    fixed: dict[str, Part] = {}
+    for rule in rules:
+        part, _, pattern = rule.partition("=")
+        if part not in FRACTIONS or not pattern:
+            raise UsageError(f"{rule!r}: expected training, validation or test, then =SPECIMEN")
+        named = sorted({name for name in specimens if fnmatchcase(name, pattern)})
+        if not named:
+            raise UsageError(f"{rule!r} names no specimen of the dataset")
+        for name in named:
+            if fixed.setdefault(name, part) != part:
+                raise UsageError(f"{rule!r}: specimen {name} is put into {fixed[name]} already")
+    return fixed
 
 
 def _check_fractions(fractions: Mapping[Part, float]) -> None:

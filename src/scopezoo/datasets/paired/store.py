@@ -109,7 +109,7 @@ class Dataset:
         if not chosen:
             raise UsageError(
                 f"{self.location} has no registered pair in {part or 'it'}; "
-                "run `scopezoo dataset register` first"
+                "run `scopezoo dataset register-all` first"
             )
         return chosen
 
@@ -281,7 +281,12 @@ def _entry(folder: Path, pair_id: str, side: Side, new: NewImage) -> ImageEntry:
 def _note_transform(path: Path, transform: Transform | None) -> None:
     import zarr
 
-    group = zarr.open_group(str(path), mode="r+")
+    try:
+        group = zarr.open_group(str(path), mode="r+")
+    except FileNotFoundError as error:
+        if transform is None:
+            return  # the image that could not be read is why there is none
+        raise FileError(f"{path} is no OME-Zarr") from error
     attributes = dict(group.attrs)
     attributes.pop(TRANSFORM_KEY, None)
     if transform is not None:
