@@ -1,0 +1,109 @@
+"""Finds the transform from source to target, and says how good it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopezoo.datasets.registration.band import band_um
+from scopezoo.datasets.registration.blank import is_blank
+from scopezoo.datasets.registration.coarse import find_coarse
+from scopezoo.datasets.registration.diagnose import diagnosed
+from scopezoo.datasets.registration.judge import Judgement, judge
+from scopezoo.datasets.registration.quality import Quality, failed
+from scopezoo.datasets.registration.refine import Model, refine, simple_itk
+from scopezoo.datasets.registration.volume import Volume, read_volume, voxel_size_um
+from scopezoo.errors import UsageError
+from scopezoo.image import Image
+
+MAX_ROTATION_DEG = 10.0
+MIN_SIDE_PX = 32
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A 4×4 matrix on (z, y, x, 1) in µm, from source to target, and what is known of it.
+
+    The origin is the centre of each image's first voxel. Where `quality.passed` is false, the
+    matrix is the best that was found, or the identity, and not to be used. `judgement` has the
+    blocks and the residual field, where there was something to judge.
+    """
+
+    matrix: NDArray[np.float64]
+    quality: Quality
+    model: Model
+    judgement: Judgement | None = None
+
+
+def register(
+    source: Image,
+    target: Image,
+    *,
+    model: Model = "rigid",
+    source_channel: int | str | None = None,
+    target_channel: int | str | None = None,
+    max_rotation_deg: float = MAX_ROTATION_DEG,
+) -> Registration:
+    """Register the first frames of a channel of two images, planes or stacks.
+
+    Shifts are found however large; turns in the plane up to `max_rotation_deg`, small tilts with
+    them. A pair that cannot be registered, or whose result does not hold, comes back with
+    `quality.passed` false and the reasons.
+
+    Raises UsageError for an image without pixel size, or with several channels and none named;
+    IncompatibleImageError for a channel that is not there; MissingDependencyError without the
+    extra `datasets`.
+    """
+    if model not in get_args(Model):
+        raise UsageError(f"model {model!r}: expected one of {', '.join(get_args(Model))}")
+    simple_itk()
+    finer_um = np.minimum(voxel_size_um(source), voxel_size_um(target))
+    volumes = read_volume(source, source_channel), read_volume(target, target_channel)
+    reasons = _unfit(*volumes)
+    if reasons:
+        return Registration(np.eye(4), failed(*reasons), model)
+    start = find_coarse(*volumes, max_rotation_deg).matrix
+    matrix = refine(*volumes, start, model)
+    return _judged(*volumes, matrix, model, finer_um, max_rotation_deg)
+
+
+def _judged(
+    source: Volume,
+    target: Volume,
+    matrix: NDArray[np.float64],
+    model: Model,
+    finer_um: NDArray[np.float64],
+    max_rotation_deg: float,
+) -> Registration:
+    judgement = judge(source, target, matrix, (float(finer_um[0]), float(finer_um[2])))
+    quality = judgement.quality
+    if not quality.passed:
+        hints = diagnosed(source, target, max_rotation_deg)
+        quality = quality.model_copy(update={"reasons": (*hints, *quality.reasons)})
+    return Registration(matrix, quality, model, judgement)
+
+
+def _unfit(source: Volume, target: Volume) -> tuple[str, ...]:
+    """Why there is nothing to register."""
+    if source.is_plane != target.is_plane:
+        kinds = ["a plane" if v.is_plane else "a stack" for v in (source, target)]
+        return (f"the source is {kinds[0]} and the target {kinds[1]}: both must be of one kind",)
+    reasons = []
+    for name, volume in (("source", source), ("target", target)):
+        bad = int((~np.isfinite(volume.voxels)).sum())
+        if bad:
+            reasons.append(f"the {name} has {bad} voxels that are NaN or infinite")
+        if min(volume.shape[1:]) < MIN_SIDE_PX:
+            size = " × ".join(map(str, volume.shape[1:]))
+            reasons.append(f"the {name} is {size} px: too small, {MIN_SIDE_PX} px a side needed")
+    if reasons:
+        return tuple(reasons)
+    band = band_um(source, target)
+    return tuple(
+        f"the {name} is blank: nothing in it stands out of the noise"
+        for name, volume in (("source", source), ("target", target))
+        if is_blank(volume, band)
+    )

@@ -1,0 +1,62 @@
+"""The transform as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scopezoo.datasets.registration.register import Registration
+from scopezoo.errors import FileError
+
+AXES = "zyx"
+UNIT = "micrometer"
+
+
+def to_dict(registration: Registration) -> dict[str, Any]:
+    """What is written: the matrix, what it means, and the quality."""
+    return {
+        "matrix": registration.matrix.tolist(),
+        "axes": AXES,
+        "unit": UNIT,
+        "from": "source",
+        "to": "target",
+        "origin": "centre of the first voxel",
+        "model": registration.model,
+        "quality": registration.quality.model_dump(mode="json"),
+    }
+
+
+def write_transform(path: Path, registration: Registration) -> None:
+    """Write the JSON at once, whole or not at all. Raises FileError where the system refuses."""
+    text = json.dumps(to_dict(registration), indent=2, allow_nan=False) + "\n"
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)  # noqa: PTH105 # like the rest of the file, one line
+    except OSError as error:
+        raise FileError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def read_transform(path: Path) -> NDArray[np.float64]:
+    """The matrix of a file; raises FileError where it is none from source to target in µm."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} is no transform: {error}") from error
+    meaning = {"axes": AXES, "unit": UNIT, "from": "source", "to": "target"}
+    wrong = not isinstance(found, dict) or {k: found.get(k) for k in meaning} != meaning
+    try:
+        matrix = np.array(None if wrong else found.get("matrix"), dtype=np.float64)
+    except (TypeError, ValueError):
+        matrix = np.empty(0)
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+        raise FileError(
+            f"{path} is no transform: expected a 4×4 `matrix` from source to target, axes zyx, in "
+            "micrometer"
+        )
+    return matrix
