@@ -107,6 +107,18 @@ def test_parameters_come_by_query_or_by_form(http: httpx.Client, tmp_path: Path)
     assert 'filename="two.tif"' in by_form.headers["content-disposition"]
 
 
+def test_a_form_is_written_where_the_server_keeps_its_files(
+    http: httpx.Client, plane: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder for temporary files may be small, as in a container."""
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    large = plane.read_bytes() + bytes(3_000_000)
+    files = {"image": ("plane.tif", large)}
+    form = http.post("/api/v1/models/small/predict", files=files, data={"tile": "64"})
+    assert form.status_code == 200, form.text
+    assert form.content == send(http, plane, "small", tile="64").content
+
+
 def test_accept_chooses_the_form(http: httpx.Client, plane: Path) -> None:
     def answer(accept: str) -> httpx.Response:
         return http.post(

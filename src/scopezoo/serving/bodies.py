@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
-from scopezoo.serving.errors import HttpError, too_large
-from scopezoo.serving.limits import Pace, declared_length, spool
+from scopezoo.serving.errors import HttpError
+from scopezoo.serving.limits import chunks, spool
 from scopezoo.serving.predict_formats import image_ending
 
 MAX_FIELDS = 32
@@ -60,46 +57,43 @@ def _named(path: Path, name: str) -> Path:
     return path.rename(path.with_name(name + ending))
 
 
+class _FormInto(MultiPartParser):
+    """Writes the files of a form into `folder`, as body0, body1 and so on."""
+
+    def __init__(self, folder: Path, headers: Headers, stream: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(headers, stream, max_files=MAX_FIELDS, max_fields=MAX_FIELDS)
+        self._folder = folder
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        upload = self._current_part.file
+        if upload is not None:
+            upload.file.close()  # a temporary one, where there may be no room
+            name = f"body{len(self._files_to_close_on_error)}"
+            upload.file = (self._folder / name).open("w+b")
+            self._files_to_close_on_error.append(upload.file)  # type: ignore[arg-type]
+
+
 async def _form(request: Request, folder: Path, limit_bytes: int) -> Received:
-    counted = _counted(request, limit_bytes)
+    parser = _FormInto(folder, request.headers, chunks(request, limit_bytes))
     try:
-        async with counted.form(max_files=MAX_FIELDS, max_fields=MAX_FIELDS) as form:
-            images: dict[str, Path] = {}
-            fields: dict[str, str] = {}
-            stem = "result"
-            for key, value in form.multi_items():
-                if not isinstance(value, UploadFile):
-                    fields[key] = value
-                    continue
-                name = _input_id(key)
-                raw = folder / f"body{len(images)}"
-                await asyncio.to_thread(_copy, value, raw)
-                stem = stem if images else safe_stem(value.filename)
-                images[name] = _named(raw, f"image{len(images)}")
+        form = await parser.parse()
     except MultiPartException as error:
         raise HttpError(400, "UsageError", f"the form is damaged: {error.message}") from error
-    except ClientDisconnect as error:
-        raise HttpError(400, "UsageError", "the client left before the body's end") from error
+    await form.close()
+    images: dict[str, Path] = {}
+    fields: dict[str, str] = {}
+    stem = "result"
+    for key, value in form.multi_items():
+        if not isinstance(value, UploadFile):
+            fields[key] = value
+            continue
+        name = _input_id(key)
+        stem = stem if images else safe_stem(value.filename)
+        images[name] = _named(Path(str(value.file.name)), f"image{len(images)}")
     if not images:
         raise HttpError(400, "UsageError", "the form has no file; send it as the field 'image'")
     return Received(images, fields, stem)
-
-
-def _counted(request: Request, limit_bytes: int) -> Request:
-    """The request with a body that raises HttpError: 413 beyond the limit, 408 where it is late."""
-    declared_length(request, limit_bytes)
-    taken = 0
-    pace = Pace()
-
-    async def receive_counted() -> Message:
-        nonlocal taken
-        message = await pace.wait(request.receive(), taken)
-        taken += len(message.get("body", b""))
-        if taken > limit_bytes:
-            raise too_large("the body is larger", limit_bytes)
-        return message
-
-    return Request(request.scope, receive_counted)
 
 
 def _input_id(key: str) -> str:
@@ -109,8 +103,3 @@ def _input_id(key: str) -> str:
             400, "UsageError", f"file field {key[:100]!r}: expected 'image' or 'image.ID'"
         )
     return name
-
-
-def _copy(upload: UploadFile, path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload.file, file, 1024**2)

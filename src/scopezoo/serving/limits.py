@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -59,7 +59,7 @@ class Pace:
             raise HttpError(408, "Timeout", "the body did not come, or too slowly") from error
 
 
-async def chunks(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
+async def chunks(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body as it comes.
 
     Raises HttpError: 413 beyond the limit, 400 where the client leaves before the end, 408 where it
