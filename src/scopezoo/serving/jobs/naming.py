@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 import unicodedata
 
-MAX_CHARACTERS = 100
+MAX_BYTES = 180
+"""In UTF-8; a disk takes 255, and results are called more than their image."""
 
 
 def safe_name(text: str) -> str:
     """The last part of a path as a file name: letters, digits and `._-+()` of any script.
 
-    Never empty, hidden, or longer than 100 characters; the ending stays.
+    Never empty, hidden, or longer than MAX_BYTES; the ending stays.
     """
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", text))[-1]
     name = re.sub(r"[^\w.+()-]+", "_", last).strip("._") or "image"
-    if len(name) <= MAX_CHARACTERS:
+    if len(name.encode()) <= MAX_BYTES:
         return name
     stem, dot, ending = name.rpartition(".")
-    if not dot or len(ending) > 10:
-        return name[:MAX_CHARACTERS]
-    return f"{stem[: MAX_CHARACTERS - len(ending) - 1]}.{ending}"
+    ending = f".{ending}"
+    if not dot or len(ending.encode()) > 12:
+        return _cut(name, MAX_BYTES).rstrip("._")
+    return _cut(stem, MAX_BYTES - len(ending.encode())) + ending
+
+
+def _cut(text: str, size_bytes: int) -> str:
+    return text.encode()[:size_bytes].decode(errors="ignore")
