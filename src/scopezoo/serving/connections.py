@@ -10,7 +10,7 @@ from socket import socket
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from scopezoo.serving.runner import Runner
+from scopezoo.serving.state import Server
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a request's line and headers; the parser has no limit of its own."""
@@ -75,14 +75,17 @@ class BoundedHeads(HttpToolsProtocol):
 
 
 class GentleServer(uvicorn.Server):
-    """Ends what still runs `grace_s` after the signal to stop, so that it is answered."""
+    """At the signal to stop, parks the job that runs, and ends what else runs `grace_s` later, so
+    that it is answered.
+    """
 
-    def __init__(self, config: uvicorn.Config, runner: Runner, grace_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, state: Server, grace_s: float) -> None:
         super().__init__(config)
-        self._runner = runner
+        self._state = state
         self._grace_s = grace_s
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        ending = asyncio.create_task(self._runner.stop(self._grace_s))
+        self._state.jobs.lane.park()
+        ending = asyncio.create_task(self._state.runner.stop(self._grace_s))
         await super().shutdown(sockets)
         await ending

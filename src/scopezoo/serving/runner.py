@@ -18,6 +18,8 @@ T = TypeVar("T")
 CLIENT_CHECK_S = 0.5
 """How often it is looked whether the client of a running prediction is still there."""
 STOPPING = "the server stops; send the request again later"
+END_S = 5.0
+"""How long a tile that runs when the server ends what runs is waited for."""
 FIRST_GUESS_S = 1.0
 """What a prediction is taken to last before one has been seen."""
 
@@ -83,9 +85,12 @@ class Runner:
     ) -> T:
         """What `function` gives, called in a thread when one is free.
 
-        Raises HttpError 504 past the time limit; the thread ends at the next `stop.check()`.
+        Raises StoppedError once the server has stopped, HttpError 504 past the time limit; the
+        thread ends at the next `stop.check()`.
         `is_gone` says whether the client has left, which stops the function too.
         """
+        if self._ending:
+            raise StoppedError(STOPPING)
         stop = Stop()
         future = self._threads.submit(self._timed, function, stop)
         waiting: asyncio.Future[T] = asyncio.wrap_future(future)
@@ -137,16 +142,23 @@ class Runner:
                 self._running.discard(stop)
 
     async def stop(self, grace_s: float) -> None:
-        """Take no more, let what runs finish for `grace_s`, then end it at its next tile."""
+        """Take no more, let what runs finish for `grace_s`, then end it at its next tile.
+
+        A second call gives no grace again; a tile is waited for END_S at most.
+        """
         self._closing = True
-        deadline = time.monotonic() + grace_s
-        while self._running and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        await self._idle(0 if self._ending else grace_s)
         with self._lock:
             self._ending = True
             for stop in self._running:
                 stop.set(STOPPING)
-        await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._idle(END_S)
+
+    async def _idle(self, wait_s: float) -> None:
+        deadline = time.monotonic() + wait_s
+        while self._running and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
 
 
 async def _ended(future: Future[Any]) -> None:

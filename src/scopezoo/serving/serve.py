@@ -99,7 +99,7 @@ def serve(
     )
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     on_start(f"scopezoo serves on http://{name}:{listener.getsockname()[1]}")
-    GentleServer(config, app.state.server.runner, STOP_GRACE_S).run(sockets=[listener])
+    GentleServer(config, app.state.server, STOP_GRACE_S).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -67,15 +67,17 @@ class Lane:
                 return None
             return self._current[2].seconds(time.monotonic())
 
-    def close(self, wait_s: float) -> bool:
-        """Park the job that runs at its next tile, and end the thread; False if that took longer
-        than `wait_s`.
-        """
+    def park(self) -> None:
+        """Park the job that runs at its next tile, and take no more."""
         self._closing.set()
         self._wake.set()
         with self._lock:
             if self._current is not None:
                 self._current[1].set("the server stops; the job goes on when it is started again")
+
+    def close(self, wait_s: float) -> bool:
+        """Park the job that runs, and end the thread; False if that took longer than `wait_s`."""
+        self.park()
         self._thread.join(wait_s)
         return not self._thread.is_alive()
 

@@ -37,7 +37,7 @@ MAX_OWN = 1000
 MAX_QUEUED = 1000
 """Jobs that may wait, of all callers."""
 SWEEP_S = 60.0
-PARK_S = 30.0
+PARK_S = 10.0
 """How long a stopping server waits for the tile that runs; the job goes on later either way."""
 
 
