@@ -17,11 +17,12 @@ import httpx
 import pytest
 import uvicorn
 
-from scopezoo.errors import FileError, StoppedError
+from scopezoo.errors import FileError, ImageError, StoppedError
 from scopezoo.serving import connections, limits, models_routes, predict_routes
 from scopezoo.serving.app import create_app
 from scopezoo.serving.cards import safe_svg
 from scopezoo.serving.connections import BoundedHeads, GentleServer
+from scopezoo.serving.jobs import service
 from scopezoo.serving.metrics import Metrics
 from scopezoo.serving.pool import EnginePool, package_zip
 from scopezoo.serving.runner import Runner, Stop
@@ -169,13 +170,18 @@ def test_what_waits_at_a_stop_is_told() -> None:
 
 
 @contextmanager
-def gentle_server(folder: Path, model: Path, grace_s: float) -> Iterator[tuple[str, GentleServer]]:
+def gentle_server(
+    folder: Path, model: Path, grace_s: float, answer_s: int = 10
+) -> Iterator[tuple[str, GentleServer]]:
     """As `serve` runs it, in a thread."""
-    app = create_app(Settings(folder=folder, models=(str(model),)))
+    settings = Settings(folder=folder, models=(str(model),), roots=(str(folder.parent),))
+    app = create_app(settings)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, http=BoundedHeads, timeout_graceful_shutdown=10)
-    running = GentleServer(config, app.state.server.runner, grace_s)
+    config = uvicorn.Config(
+        app, log_config=None, http=BoundedHeads, timeout_graceful_shutdown=answer_s
+    )
+    running = GentleServer(config, app.state.server, grace_s)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not running.started:
@@ -211,6 +217,68 @@ def test_what_runs_at_a_stop_is_answered(
     assert answer.status_code == 503
     assert answer.json()["error"]["type"] == "StoppedError"
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_a_body_that_comes_at_a_stop_is_told(small_package: Path, tmp_path: Path) -> None:
+    with (
+        gentle_server(tmp_path, small_package, 0.2, answer_s=1) as (address, running),
+        connected(address) as slow,
+    ):
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
+        slow.sendall(head.encode() + b"half")
+        while not list((tmp_path / "scratch").iterdir()):
+            time.sleep(0.01)
+        running.should_exit = True
+        assert first_line(slow) == b"HTTP/1.1 503 Service Unavailable"
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_what_came_whole_after_the_end_is_told() -> None:
+    async def scenario() -> None:
+        one = Runner(1, 5, 30, Metrics())
+        async with one.admitted():
+            await one.stop(grace_s=0)
+            with pytest.raises(StoppedError):
+                await one.run(lambda _: 5)
+
+    asyncio.run(scenario())
+
+
+def test_the_job_is_parked_at_the_signal(
+    small_package: Path, plane: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a prediction that somebody waits for has its grace."""
+    began, job_began, parked = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(*_: object) -> None:
+        began.set()
+        parked.wait(20)
+        raise ImageError("the job was parked" if parked.is_set() else "the job went on")
+
+    def job(*arguments: object) -> None:
+        job_began.set()
+        try:
+            while True:
+                arguments[-2]()  # type: ignore[operator]
+                time.sleep(0.005)
+        except StoppedError:
+            parked.set()
+            raise
+
+    monkeypatch.setattr(predict_routes, "_run", slow)
+    monkeypatch.setattr(service, "run_job", job)
+    with gentle_server(tmp_path / "state", small_package, 10) as (address, running):
+        asked = {"model": "small", "input": {"path": str(plane)}}
+        assert httpx.post(f"{address}/api/v1/jobs", json=asked).status_code == 202
+
+        def stop() -> None:
+            began.wait(20)
+            job_began.wait(20)
+            running.should_exit = True
+
+        threading.Thread(target=stop, daemon=True).start()
+        answer = httpx.post(address + PREDICT, content=plane.read_bytes(), timeout=30)
+    assert answer.json()["error"]["message"] == "the job was parked"
 
 
 def test_heads_are_bounded(small_package: Path, plane: Path, tmp_path: Path) -> None:

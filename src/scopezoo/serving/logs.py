@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -15,8 +16,10 @@ from typing import Any
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scopezoo.serving.errors import as_http_error, error_body
+from scopezoo.errors import StoppedError
+from scopezoo.serving.errors import HttpError, as_http_error, error_body
 from scopezoo.serving.metrics import Metrics
+from scopezoo.serving.runner import STOPPING
 
 LOGGER = logging.getLogger("scopezoo.serving")
 _CLIENT_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -81,12 +84,14 @@ class Observed:
 
         try:
             await self.app(scope, receive, observed_send)
+        except asyncio.CancelledError:  # the server stops, and waits no longer for a body
+            if not status:
+                stopped = as_http_error(StoppedError(STOPPING))
+                await _answer(stopped, scope, receive, observed_send)
         except Exception as error:  # the last place where it can become an answer
             _log_failure(scope, error)
             if not status:
-                failed = as_http_error(RuntimeError())
-                response = JSONResponse(error_body(failed, scope["path"]), failed.status)
-                await response(scope, receive, observed_send)
+                await _answer(as_http_error(RuntimeError()), scope, receive, observed_send)
         finally:
             self._note(scope, status or 499, time.perf_counter() - started)
 
@@ -106,6 +111,11 @@ class Observed:
             "client": (scope.get("client") or ("",))[0],
         }
         LOGGER.info("request", extra={"fields": fields})
+
+
+async def _answer(error: HttpError, scope: Scope, receive: Receive, send: Send) -> None:
+    response = JSONResponse(error_body(error, scope["path"]), error.status, error.headers)
+    await response(scope, receive, send)
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
