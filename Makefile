@@ -45,7 +45,7 @@ benchmarks: .venv/installed-all
 # torch first and pinned: any other choice of the installer brings gigabytes of GPU libraries.
 .venv/installed-all: .venv/bin/python $(SETTINGS)
 	$(PIP) torch
-	$(PIP) --editable ".[dev,napari,openvino,remote,stardist,torch,train]"
+	$(PIP) --editable ".[datasets,dev,napari,openvino,remote,stardist,torch,train]"
 	touch $@ .venv/installed-demo
 
 clean:
