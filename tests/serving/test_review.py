@@ -75,6 +75,25 @@ def test_the_package_that_was_added_last_is_served(small_package: Path, tmp_path
     assert pool.package("small").description.name == "network b"
 
 
+def test_a_damaged_package_does_not_keep_the_server_from_starting(
+    small_package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "packages").mkdir()
+    whole = package_zip(open_package(small_package), tmp_path).read_bytes()
+    at = whole.index(b"rdf.yaml") + 20
+    damaged = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "flipped": whole[:at] + bytes(40) + whole[at + 40 :],
+    }
+    for name, content in {**damaged, "a": whole}.items():
+        (tmp_path / "packages" / f"{name}.zip").write_bytes(content)
+    pool = EnginePool(Settings(folder=tmp_path, models=()))
+    assert pool.ids() == ["a"]
+    aside = {path.stem for path in (tmp_path / "quarantine").iterdir()}
+    assert aside == {"cut", "empty", "flipped"}
+
+
 def test_a_model_in_place_of_another_is_not_loaded_yet(small_package: Path, tmp_path: Path) -> None:
     pool = EnginePool(Settings(folder=tmp_path, models=(str(small_package),)))
     with pool.borrow("small"):

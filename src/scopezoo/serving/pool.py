@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import gc
+import logging
 import re
 import sys
 import threading
@@ -13,13 +14,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from scopezoo.errors import ModelNotFoundError, PackageError
+from scopezoo.errors import ModelNotFoundError, PackageError, ScopezooError
 from scopezoo.predict.engine import Engine
 from scopezoo.predict.machine import resident_bytes
 from scopezoo.serving.settings import Settings
 from scopezoo.store import model_ids, open_package, resolve
 from scopezoo.store.package import Package
 
+LOGGER = logging.getLogger("scopezoo.serving")
 Key = tuple[str, str]
 """Id of a model, and the precision that it runs at."""
 _MAKING = threading.Lock()
@@ -45,7 +47,17 @@ class EnginePool:
             self.add(resolve(name))
         added = (settings.folder / "packages").glob("*.zip")
         for path in sorted(added, key=lambda path: path.stat().st_mtime_ns):  # the last one counts
+            self._add_again(path)
+
+    def _add_again(self, path: Path) -> None:
+        """Serve what an admin added before; what cannot be opened any more goes to quarantine."""
+        try:
             self.add(open_package(path))
+        except ScopezooError as error:
+            aside = self.settings.folder / "quarantine" / path.name
+            aside.parent.mkdir(exist_ok=True)
+            path.replace(aside)
+            LOGGER.error("an added package is not served; it is now %s: %s", aside, error)
 
     def add(self, package: Package) -> str:
         """Serve a package, in place of one of the same id; gives the id.
