@@ -130,6 +130,9 @@ def test_accept_chooses_the_form(http: httpx.Client, plane: Path) -> None:
     assert answer("image/png").content.startswith(b"\x89PNG")
     assert answer("application/x-npy, */*").content.startswith(b"\x93NUMPY")
     assert answer("text/html, */*;q=0.1").content.startswith(b"II*\0")
+    assert answer("image/tiff;q=0.5, image/png;q=0.9").content.startswith(b"\x89PNG")
+    assert answer("image/png;q=0, */*").content.startswith(b"II*\0")
+    assert answer("image/png;q=0").status_code == 406
     assert answer("text/csv").status_code == 406  # it gives no labels
     assert answer("video/mp4").status_code == 406
 

@@ -70,14 +70,27 @@ def wanted(
 
 
 def _accepted(accept: str) -> str | None:
-    """The format of the first media type that is known; any type is answered with TIFF."""
-    for part in accept.split(","):
-        media_type = part.partition(";")[0].strip().lower()
+    """The format of the best media type that is known; any type is answered with TIFF."""
+    ranges = [_quality(part) for part in accept.split(",")]
+    for quality, media_type in sorted(ranges, key=lambda found: -found[0]):
+        if quality <= 0:
+            break
         if media_type in _ACCEPTED:
             return _ACCEPTED[media_type]
         if media_type in ("*/*", "image/*", "application/octet-stream"):
             return "tif"
     return None
+
+
+def _quality(part: str) -> tuple[float, str]:
+    """How much a media type of an Accept header is wanted, 0 to 1, and the type."""
+    media_type, *parameters = (word.strip().lower() for word in part.split(";"))
+    found = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+    try:
+        quality = float(found)
+    except ValueError:
+        quality = 0.0
+    return (quality if 0 <= quality <= 1 else 0.0), media_type
 
 
 def image_ending(start: bytes) -> str:
