@@ -6,7 +6,7 @@ from scopezoo.datasets.registration.combine import Combined, combine
 from scopezoo.datasets.registration.picture import picture
 from scopezoo.datasets.registration.quality import Quality
 from scopezoo.datasets.registration.refine import Model
-from scopezoo.datasets.registration.register import Registration, register
+from scopezoo.datasets.registration.register import Registration, judge_transform, register
 from scopezoo.datasets.registration.resample import Interpolation, resample, write_resampled
 from scopezoo.datasets.registration.transform_file import read_transform, write_transform
 
@@ -17,6 +17,7 @@ __all__ = [
     "Quality",
     "Registration",
     "combine",
+    "judge_transform",
     "picture",
     "read_transform",
     "register",

@@ -111,8 +111,8 @@ def _coarse_voxel_um(source: Volume, target: Volume) -> float:
     """Voxels, as high as wide, of which the smaller image has about COARSE_VOXELS."""
     smaller = min((source, target), key=lambda v: float(np.prod(v.extent_um[1:])))
     sizes = smaller.extent_um[1:] if smaller.is_plane else smaller.extent_um
-    wished = (float(np.prod(sizes)) / COARSE_VOXELS) ** (1 / len(sizes))
-    return max(wished, float(source.spacing_um[2]), float(target.spacing_um[2]))
+    wished = float(np.prod(sizes) / COARSE_VOXELS) ** (1 / len(sizes))
+    return float(max(wished, source.spacing_um[2], target.spacing_um[2]))
 
 
 def _angles(fixed: Volume, max_rotation_deg: float) -> NDArray[np.float64]:

@@ -20,11 +20,11 @@ SMALL_ROTATION_DEG = 3.0
 def diagnosed(source: Volume, target: Volume, max_rotation_deg: float) -> tuple[str, ...]:
     """What would make the source fit much better, if there is such a thing."""
     as_is = find_coarse(source, target, max_rotation_deg).score
-    score, reason = max(
-        _flips(source, target, max_rotation_deg) + _sizes(source, target),
-        key=lambda tried: tried[0],
-    )
-    return (reason,) if score > max(CLEARLY * as_is, NO_CHANCE) else ()
+    needed = max(CLEARLY * as_is, NO_CHANCE)
+    score, reason = max(_flips(source, target, max_rotation_deg))
+    if score <= needed:
+        score, reason = max(_sizes(source, target))
+    return (reason,) if score > needed else ()
 
 
 def _flips(source: Volume, target: Volume, max_rotation_deg: float) -> list[tuple[float, str]]:

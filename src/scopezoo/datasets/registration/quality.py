@@ -72,8 +72,13 @@ def reasons_against(quality: Quality, scales_zyx: tuple[float, float, float]) ->
     )
 
 
+def has_field(quality: Quality) -> bool:
+    """Whether so many blocks find their match that the residual says what is wrong."""
+    return quality.blocks_matched >= max(MIN_BLOCKS, MIN_MATCHED * quality.blocks)
+
+
 def _unmatched(quality: Quality) -> tuple[str, ...]:
-    if quality.blocks_matched >= MIN_MATCHED * quality.blocks:
+    if has_field(quality):
         return ()
     return (
         f"only {quality.blocks_matched} of {quality.blocks} sub-blocks find their match: "

@@ -13,7 +13,7 @@ from scopezoo.datasets.registration.blank import is_blank
 from scopezoo.datasets.registration.coarse import find_coarse
 from scopezoo.datasets.registration.diagnose import diagnosed
 from scopezoo.datasets.registration.judge import Judgement, judge
-from scopezoo.datasets.registration.quality import Quality, failed
+from scopezoo.datasets.registration.quality import Quality, failed, has_field
 from scopezoo.datasets.registration.refine import Model, refine, simple_itk
 from scopezoo.datasets.registration.volume import Volume, read_volume, voxel_size_um
 from scopezoo.errors import UsageError
@@ -70,6 +70,26 @@ def register(
     return _judged(*volumes, matrix, model, finer_um, max_rotation_deg)
 
 
+def judge_transform(
+    source: Image,
+    target: Image,
+    matrix: NDArray[np.float64],
+    *,
+    source_channel: int | str | None = None,
+    target_channel: int | str | None = None,
+) -> Quality:
+    """Judge a transform that was found elsewhere, of the session, for example.
+
+    Raises what `register` does.
+    """
+    finer_um = np.minimum(voxel_size_um(source), voxel_size_um(target))
+    volumes = read_volume(source, source_channel), read_volume(target, target_channel)
+    reasons = _unfit(*volumes)
+    if reasons:
+        return failed(*reasons)
+    return judge(*volumes, matrix, (float(finer_um[0]), float(finer_um[2]))).quality
+
+
 def _judged(
     source: Volume,
     target: Volume,
@@ -80,7 +100,7 @@ def _judged(
 ) -> Registration:
     judgement = judge(source, target, matrix, (float(finer_um[0]), float(finer_um[2])))
     quality = judgement.quality
-    if not quality.passed:
+    if not quality.passed and not has_field(quality):
         hints = diagnosed(source, target, max_rotation_deg)
         quality = quality.model_copy(update={"reasons": (*hints, *quality.reasons)})
     return Registration(matrix, quality, model, judgement)
