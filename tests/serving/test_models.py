@@ -127,6 +127,9 @@ def test_an_admin_adds_a_package(tmp_path: Path, small_package: Path, package_zi
         bad = httpx.post(f"{address}/api/v1/models", content=b"PK no zip", timeout=120)
         assert bad.status_code == 422
         assert bad.json()["error"]["checks"]
+        assert str(tmp_path) not in bad.text
+        assert bad.json()["error"]["message"].startswith("the body is not a package")
+        assert httpx.post(f"{address}/api/v1/models", content=b"").status_code == 400
     assert len(list((folder / "quarantine").iterdir())) == 1
     with live_server(folder, models=(str(small_package),)) as address:  # it is there again
         assert httpx.get(f"{address}/api/v1/models/added-model").status_code == 200

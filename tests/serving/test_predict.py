@@ -137,6 +137,24 @@ def test_accept_chooses_the_form(http: httpx.Client, plane: Path) -> None:
     assert answer("video/mp4").status_code == 406
 
 
+def test_refusals_are_in_the_words_of_http(http: httpx.Client, plane: Path, tmp_path: Path) -> None:
+    def said(path: Path, **query: str) -> str:
+        message: str = send(http, path, "small", **query).json()["error"]["message"]
+        assert "--" not in message
+        return message
+
+    assert "tile must be at least 1" in said(plane, tile="0")
+    assert "channel" in said(plane, channel="7")
+    np.save(tmp_path / "what.npy", np.zeros((7, 20, 20), np.uint8))
+    assert "say it with axes" in said(tmp_path / "what.npy")
+    files = {"image": plane.read_bytes()}
+    answer = http.post(
+        "/api/v1/models/small/predict", files=files, data={"precision": "x" * 100_000}
+    )
+    assert answer.status_code == 400
+    assert len(answer.text) < 300
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [(b"", 400), (b"not an image at all", 415), (b"II*\0\xff\xff\xff\xff", 422)],

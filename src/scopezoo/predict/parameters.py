@@ -33,7 +33,9 @@ def parse_tile(text: str | None, axes: Sequence[str]) -> dict[str, int]:
             found = dict.fromkeys((axis for axis in axes if axis != "z"), int(text))
     except ValueError as error:
         raise UsageError(f"--tile {text!r}: expected 512 or z=32,y=256,x=256") from error
-    wrong = [axis for axis, size in found.items() if axis not in axes or size < 1]
+    if min(found.values(), default=1) < 1:
+        raise UsageError(f"--tile must be at least 1; given was {text!r}")
+    wrong = [axis for axis in found if axis not in axes]
     if wrong:
         raise UsageError(f"--tile {text!r}: the model's axes are {', '.join(axes)}")
     return found

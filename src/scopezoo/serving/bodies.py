@@ -16,6 +16,8 @@ from scopezoo.serving.limits import chunks, spool
 from scopezoo.serving.predict_formats import image_ending
 
 MAX_FIELDS = 32
+MAX_FIELD = 200
+"""Characters of one that is no file, as of a parameter in the query."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._ -]+")
 
 
@@ -86,7 +88,7 @@ async def _form(request: Request, folder: Path, limit_bytes: int) -> Received:
     stem = "result"
     for key, value in form.multi_items():
         if not isinstance(value, UploadFile):
-            fields[key] = value
+            fields[key] = _field(key, value)
             continue
         name = _input_id(key)
         stem = stem if images else safe_stem(value.filename)
@@ -94,6 +96,16 @@ async def _form(request: Request, folder: Path, limit_bytes: int) -> Received:
     if not images:
         raise HttpError(400, "UsageError", "the form has no file; send it as the field 'image'")
     return Received(images, fields, stem)
+
+
+def _field(key: str, value: str) -> str:
+    if len(value) > MAX_FIELD:
+        raise HttpError(
+            400,
+            "UsageError",
+            f"form field {key[:100]!r} has {len(value)} characters; at most {MAX_FIELD} are taken",
+        )
+    return value
 
 
 def _input_id(key: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,6 +74,14 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
+_OPTION = re.compile(r"(?<![\w-])--([a-z])")
+
+
+def in_http_words(text: str) -> str:
+    """A message in one line, with parameters called as over HTTP: `tile`, not `--tile`."""
+    return _OPTION.sub(r"\1", " ".join(text.split()))
+
+
 def as_http_error(error: Exception) -> HttpError:
     """Any exception as an answer: what the client can do something about says so."""
     if isinstance(error, HttpError):
@@ -87,7 +96,7 @@ def as_http_error(error: Exception) -> HttpError:
     if isinstance(error, ScopezooError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         headers = {"Retry-After": "5"} if status == 503 else {}
-        return HttpError(status, type(error).__name__, " ".join(str(error).split()), headers)
+        return HttpError(status, type(error).__name__, in_http_words(str(error)), headers)
     return HttpError(500, "InternalError", "the server failed; its log has the request's id")
 
 

@@ -10,13 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from scopezoo.errors import ScopezooError
 from scopezoo.serving import cards
 from scopezoo.serving.admission import admit
 from scopezoo.serving.auth import require
 from scopezoo.serving.catalogue import fits, full_entry, model_entry
-from scopezoo.serving.errors import HttpError
+from scopezoo.serving.errors import HttpError, as_http_error
 from scopezoo.serving.limits import spool
-from scopezoo.serving.pool import package_zip
+from scopezoo.serving.pool import package_zip, served_id
 from scopezoo.serving.predict_formats import media_type
 from scopezoo.serving.samples import sample_image
 from scopezoo.serving.state import Server, server
@@ -103,24 +104,37 @@ async def add_model(state: State, request: Request) -> Response:
     """
     name = f"{secrets.token_hex(8)}.zip"
     scratch = state.settings.folder / "scratch" / name
+    shown = (str(scratch), "the body")  # where the server keeps it is none of the client's business
     try:
-        await spool(request, scratch, state.settings.max_body_bytes)
+        if not await spool(request, scratch, state.settings.max_body_bytes):
+            raise HttpError(400, "UsageError", "the body is empty; send the zip of a package")
         failed = await asyncio.to_thread(admit, scratch)
         if failed:
             scratch.replace(state.settings.folder / "quarantine" / name)
-            found = {"type": "PackageError", "message": f"{failed[0]['message']}", "checks": failed}
+            checks = [{key: text.replace(*shown) for key, text in c.items()} for c in failed]
+            found = {"type": "PackageError", "message": checks[0]["message"], "checks": checks}
             return JSONResponse({"error": found}, 422)
         model = await asyncio.to_thread(_serve, state, scratch)
+    except ScopezooError as error:
+        known = as_http_error(error)
+        status = 422 if known.status == 500 else known.status
+        message = str(known).replace(*shown)
+        raise HttpError(status, known.kind, message, known.headers) from error
     finally:
         scratch.unlink(missing_ok=True)
     return JSONResponse(model_entry(state.pool, model), 201)
 
 
 def _serve(state: Server, path: Path) -> str:
-    """Move a package to its place, and serve it from there."""
+    """Move a package to its place, and serve it from there.
+
+    Raises PackageError where its id cannot be part of a URL.
+    """
     from scopezoo.store import open_package
 
-    place = state.settings.folder / "packages" / f"{open_package(path).rdf_sha256}.zip"
+    package = open_package(path)
+    served_id(package)
+    place = state.settings.folder / "packages" / f"{package.rdf_sha256}.zip"
     path.replace(place)
     return state.pool.add(open_package(place))
 

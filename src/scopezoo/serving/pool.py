@@ -64,9 +64,7 @@ class EnginePool:
 
         Raises PackageError where the id cannot be part of a URL.
         """
-        name = package.id.rstrip("/").rpartition("/")[2]
-        if not _SAFE_ID.fullmatch(name):
-            raise PackageError(f"{package.location}: the id {name[:100]!r} cannot be served")
+        name = served_id(package)
         with self._lock:
             self._packages[name] = package
             self._failed.pop(name, None)
@@ -154,6 +152,14 @@ class EnginePool:
             self._idle[key].pop()
             self._loaded[key[0]] -= 1
             return True
+
+
+def served_id(package: Package) -> str:
+    """What a package is called in URLs. Raises PackageError for an id that cannot be in one."""
+    name = package.id.rstrip("/").rpartition("/")[2]
+    if not _SAFE_ID.fullmatch(name):
+        raise PackageError(f"{package.location}: the id {name[:100]!r} cannot be served")
+    return name
 
 
 def tiled(engine: Engine, tile: Mapping[str, int]) -> Engine:

@@ -24,7 +24,7 @@ from scopezoo.predict.parameters import parse_tile
 from scopezoo.predict.stages import output_kind
 from scopezoo.serving.auth import require
 from scopezoo.serving.bodies import Received, receive
-from scopezoo.serving.errors import HttpError, as_http_error
+from scopezoo.serving.errors import HttpError, as_http_error, in_http_words
 from scopezoo.serving.parameters import flag
 from scopezoo.serving.pool import tiled
 from scopezoo.serving.predict_formats import Wanted, media_type, wanted
@@ -191,7 +191,7 @@ def _file_to_answer(folder: Path, result: Result, form: Wanted, output: str | No
 
 
 async def _answer(folder: Path, path: Path, name: str, result: Result) -> Response:
-    warnings = [warning.replace(f"{folder}/", "") for warning in result.warnings]
+    warnings = [in_http_words(warning.replace(f"{folder}/", "")) for warning in result.warnings]
     headers = {"X-Scopezoo-Warnings": json.dumps(warnings)} if warnings else {}
     if path.stat().st_size > AT_ONCE_BYTES:
         return _LastFile(path, media_type=media_type(path), filename=name, headers=headers)

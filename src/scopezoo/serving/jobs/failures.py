@@ -6,7 +6,7 @@ import errno
 import sqlite3
 
 from scopezoo.errors import ScopezooError
-from scopezoo.serving.errors import HttpError
+from scopezoo.serving.errors import HttpError, in_http_words
 
 FULL = "the server's disk is full; ask its operator to make room, then send the job again"
 
@@ -15,7 +15,7 @@ def said(error: BaseException) -> tuple[str, str]:
     """Type and message, in one line."""
     if _is_full(error):
         return "FileError", FULL
-    message = " ".join(str(error).split())
+    message = in_http_words(str(error))
     if isinstance(error, HttpError):
         return error.kind, message
     if isinstance(error, ScopezooError):

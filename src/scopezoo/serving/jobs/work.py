@@ -17,6 +17,7 @@ from scopezoo.predict.sources import Source, blocks_of
 from scopezoo.predict.stages import output_kind
 from scopezoo.predict.work import WorkFolder
 from scopezoo.result import Names, Result, result_names, written_result
+from scopezoo.serving.errors import in_http_words
 from scopezoo.serving.jobs.inputs import Inputs
 from scopezoo.serving.jobs.request import Input, Parameters
 from scopezoo.serving.jobs.results import written_files
@@ -61,7 +62,7 @@ def run_job(
         kinds = {tensor.id: output_kind(tensor) for tensor in package.description.outputs}
         return Outcome(
             "done",
-            warnings=result.record["warnings"],
+            warnings=[in_http_words(warning) for warning in result.record["warnings"]],
             files=written_files(names),
             objects=_objects(result, kinds, check),
         )
