@@ -68,3 +68,14 @@ def test_the_user_need_not_name_axes_of_length_1() -> None:
 def test_axes_that_do_not_fit(wanted: str) -> None:
     with pytest.raises(UsageError):
         name_axes("a.tif", (5, 20, 30), "???", wanted)
+
+
+@pytest.mark.parametrize("shape", [(1, 9), (9, 1), (1, 1), (1, 1, 9), (1, 9, 1), (1, 1, 1, 1)])
+@pytest.mark.parametrize("wanted", [None, "YX"])
+def test_an_image_one_pixel_high_or_wide_is_an_image(
+    shape: tuple[int, ...], wanted: str | None
+) -> None:
+    axes, kept = name_axes("a.npy", shape, "?" * len(shape), wanted)
+    assert axes == "YX"
+    assert sorted(shape[i] for i in kept)[-1] == max(shape)
+    assert list(kept) == sorted(kept)

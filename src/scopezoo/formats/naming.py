@@ -14,16 +14,16 @@ def name_axes(
     """Letters of the axes that an image keeps, and the index of each in `shape`.
 
     `found` has one letter for each axis of the file; S (samples) is a channel axis, and what is
-    not of TCZYX is unknown. Unknown axes of length 1 are dropped. Where all axes are unknown, two
-    are YX, and three of which the last is 3 or 4 long are YXC. `wanted`, what the user says,
-    overrides all of this.
+    not of TCZYX is unknown. Unknown axes of length 1 are dropped, the first ones first, but two
+    axes stay. Where all axes are unknown, two are YX, and three of which the last is 3 or 4 long
+    are YXC. `wanted`, what the user says, overrides all of this.
 
     Raises ImageError where only the user can tell, UsageError where `wanted` does not fit.
     """
     if wanted is not None:
         return _as_wanted(source, shape, wanted.upper())
     letters = _known(found)
-    kept = [i for i, letter in enumerate(letters) if letter != "?" or shape[i] != 1]
+    kept = _longer(shape, [i for i, letter in enumerate(letters) if letter == "?"])
     axes = "".join(letters[i] for i in kept)
     sizes = tuple(shape[i] for i in kept)
     if set(axes) == {"?"}:
@@ -31,6 +31,13 @@ def name_axes(
     if "?" in axes or not {"Y", "X"} <= set(axes):
         raise ImageError(_question(source, sizes, axes))
     return axes, tuple(kept)
+
+
+def _longer(shape: tuple[int, ...], droppable: list[int]) -> list[int]:
+    """The axes without the `droppable` ones of length 1, of which as many stay as make two axes."""
+    ones = [i for i in droppable if shape[i] == 1]
+    dropped = ones[: max(0, len(shape) - 2)]
+    return [i for i in range(len(shape)) if i not in dropped]
 
 
 def _known(found: str) -> str:
@@ -52,7 +59,7 @@ def _from_shape(sizes: tuple[int, ...]) -> str:
 def _as_wanted(source: str, shape: tuple[int, ...], wanted: str) -> tuple[str, tuple[int, ...]]:
     kept = list(range(len(shape)))
     if len(wanted) < len(shape):
-        kept = [i for i in kept if shape[i] != 1]
+        kept = _longer(shape, kept)
     if len(wanted) != len(kept):
         raise UsageError(
             f"--axes {wanted} names {len(wanted)} axes, but {source} has shape {shape}; "
