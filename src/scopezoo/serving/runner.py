@@ -121,8 +121,8 @@ class Runner:
                 raise HttpError(
                     504,
                     "Timeout",
-                    f"it took longer than the {self.time_limit_s:g} s that this server allows; "
-                    "send it as a job",
+                    f"it took longer than the {self.time_limit_s:g} s that this server allows, "
+                    "waiting for others included; send it as a job, or when less is going on",
                 )
             if is_gone is not None and await is_gone():
                 stop.set("the client is gone")
