@@ -167,7 +167,10 @@ def test_a_full_disk_is_no_failure_of_the_server(
     monkeypatch.setattr(models_routes, "spool", full)
     assert http.post("/api/v1/models", content=b"x").status_code == 503
     monkeypatch.setattr(predict_routes, "receive", broken)
-    assert http.post(PREDICT, content=plane.read_bytes()).status_code == 500
+    answer = http.post(PREDICT, content=plane.read_bytes())
+    assert answer.status_code == 500
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-request-id"]
 
 
 def test_what_waits_at_a_stop_is_told() -> None:

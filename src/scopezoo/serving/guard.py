@@ -38,6 +38,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope["headers"] = [h for h in scope["headers"] if h[0] != b"range" or _is_bytes(h[1])]
         headers = dict(scope["headers"])
 
         async def guarded_send(message: Message) -> None:
@@ -82,6 +83,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_bytes(value: bytes) -> bool:
+    """Whether a Range is one of bytes; one of another unit is to be ignored (RFC 9110, 14.2)."""
+    return value.strip().lower().startswith(b"bytes=")
 
 
 def _place(origin: str) -> str | None:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scopezoo.errors import StoppedError
 from scopezoo.serving.errors import HttpError, as_http_error, error_body
+from scopezoo.serving.guard import HEADERS
 from scopezoo.serving.metrics import Metrics
 from scopezoo.serving.runner import STOPPING
 
@@ -115,6 +116,7 @@ class Observed:
 
 async def _answer(error: HttpError, scope: Scope, receive: Receive, send: Send) -> None:
     response = JSONResponse(error_body(error, scope["path"]), error.status, error.headers)
+    response.raw_headers += HEADERS  # the guard, which adds them to others, has been left
     await response(scope, receive, send)
 
 
