@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import statistics
 import subprocess
@@ -56,16 +57,16 @@ def interleaved(sides: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[s
 def whole_process(command: Sequence[str], cpus: Sequence[int] | None = None) -> Spent:
     """A process from start to end, on these CPUs alone."""
     started = time.perf_counter()
-    _, usage = _run(command, cpus)
+    _, usage, peak_bytes = _run(command, cpus)
     wall_s = time.perf_counter() - started
-    return Spent(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Spent(wall_s, usage.ru_utime + usage.ru_stime, peak_bytes)
 
 
 def told(script: str, arguments: Sequence[object], cpus: Sequence[int] | None = None) -> Spent:
     """What a Python script prints as its last line, [wall, CPU]: a peer's call alone."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    output, usage = _run(command, cpus)
-    return Spent(*json.loads(output.splitlines()[-1]), usage.ru_maxrss * 1024)
+    output, _, peak_bytes = _run(command, cpus)
+    return Spent(*json.loads(output.splitlines()[-1]), peak_bytes)
 
 
 def call(function: Callable[[], object]) -> Spent:
@@ -75,7 +76,9 @@ def call(function: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def _run(command: Sequence[str], cpus: Sequence[int] | None) -> tuple[str, resource.struct_rusage]:
+def _run(
+    command: Sequence[str], cpus: Sequence[int] | None
+) -> tuple[str, resource.struct_rusage, int]:
     def pin() -> None:
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
@@ -85,13 +88,26 @@ def _run(command: Sequence[str], cpus: Sequence[int] | None) -> tuple[str, resou
         process = subprocess.Popen(
             command, preexec_fn=pin, env={**os.environ, **threads}, stdout=output, stderr=errors
         )
+        peak_bytes = _peak_bytes(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
         if process.returncode:
             raise SystemExit(f"{' '.join(command)[:200]} failed:\n{errors.read()[-2000:]}")
-        return output.read(), usage
+        return output.read(), usage, peak_bytes
+
+
+def _peak_bytes(pid: int) -> int:
+    """The most memory of a process, looked at until it ends.
+
+    What `wait4` tells begins with the memory of the process that it was forked from.
+    """
+    peak_kb = 0
+    while found := re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()):
+        peak_kb = int(found[1])
+        time.sleep(0.02)
+    return peak_kb * 1024
 
 
 def print_table(title: str, spent: Mapping[str, list[Spent]], baseline: str) -> None:
