@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scopezoo.cli.dataset import check, importing, register_all, simulate, split
+from scopezoo.cli.dataset import check, importing, publish, register, register_all, simulate, split
 
 app = typer.Typer(
     name="dataset",
@@ -14,6 +14,8 @@ app = typer.Typer(
 )
 app.command("simulate")(simulate.simulate_pairs)
 app.command("import")(importing.import_pairs)
+app.command("register")(register.register_files)
 app.command("register-all")(register_all.register_all)
 app.command("check")(check.check_dataset)
 app.command("split")(split.split_dataset)
+app.command("publish")(publish.publish_dataset)

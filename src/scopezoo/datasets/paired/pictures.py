@@ -74,6 +74,17 @@ def pair_pictures(dataset: Dataset, pair: Pair) -> list[Picture]:
     ]
 
 
+def cover_png(dataset: Dataset) -> bytes:
+    """Source and target of the first registered pair, side by side, as a PNG."""
+    import imagecodecs
+
+    registered = [pair for pair in dataset.pairs if pair.status == "registered"]
+    pictures = pair_pictures(dataset, (registered or dataset.pairs)[0])[:2]
+    height = min(one.pixels.shape[0] for one in pictures)
+    beside = np.hstack([one.pixels[:height] for one in pictures])
+    return bytes(imagecodecs.png_encode(np.ascontiguousarray(beside)))
+
+
 def _coarse(dataset: Dataset, entry: ImageEntry) -> _Coarse:
     """Levels are means of blocks, so the first voxel's centre moves by half of what is new."""
     voxel = entry.voxel_um

@@ -80,8 +80,8 @@ class Dataset:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FileError(f"{path} exists and is no dataset; give another output")
         path.mkdir(parents=True, exist_ok=True)
-        _write(path / SCHEMA, json.dumps(manifest_schema(), indent=2) + "\n")
-        _write(path / MANIFEST, manifest.to_json())
+        _write(path / SCHEMA, json.dumps(manifest_schema(), indent=2).encode() + b"\n")
+        _write(path / MANIFEST, manifest.to_json().encode())
         return cls.open(path)
 
     @property
@@ -212,12 +212,17 @@ class Dataset:
         self.update(registered)
         _note_transform(self._folder() / pair.source.path, transform)
 
+    def put_files(self, files: Mapping[str, bytes]) -> None:
+        """Write files beside the manifest, each complete or not at all."""
+        for name, content in files.items():
+            _write(self._folder() / name, content)
+
     def update(self, change: Callable[[Manifest], Manifest]) -> None:
         """Replace the manifest by `change` of what it is on disk now; one process at a time."""
         root = self._folder()
         with FileLock(root / ".dataset.lock"):
             changed = change(_read_manifest(self.files))
-            _write(root / MANIFEST, changed.to_json())
+            _write(root / MANIFEST, changed.to_json().encode())
         self.manifest = changed
 
     def patches(
@@ -296,11 +301,11 @@ def _note_transform(path: Path, transform: Transform | None) -> None:
     group.attrs.put(attributes)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            stream.write(text)
+        with unfinished.open("wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         unfinished.replace(path)
