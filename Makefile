@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
 
-.PHONY: demo test check wheel-test benchmarks clean
+.PHONY: demo test check wheel-test benchmarks imagej image-test clean
 
 demo: .venv/installed-demo
 	$(BIN)/python examples/demo.py demo
@@ -23,6 +23,15 @@ wheel-test: .venv/installed-all
 	$(BIN)/python -m build --wheel --outdir dist --no-isolation
 	bash tests/wheel_test.sh
 
+# The ImageJ plugin; the wheel, the container and a server in this checkout then have it.
+imagej:
+	bash clients/imagej/build.sh
+	mkdir -p src/scopezoo/clients
+	cp clients/imagej/build/scopezoo_imagej.jar src/scopezoo/clients/
+
+image-test:
+	deploy/image_test.sh
+
 benchmarks: .venv/installed-all
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
@@ -36,7 +45,7 @@ benchmarks: .venv/installed-all
 # torch first and pinned: any other choice of the installer brings gigabytes of GPU libraries.
 .venv/installed-all: .venv/bin/python $(SETTINGS)
 	$(PIP) torch
-	$(PIP) --editable ".[dev,openvino,remote,stardist,torch,train]"
+	$(PIP) --editable ".[dev,napari,openvino,remote,stardist,torch,train]"
 	touch $@ .venv/installed-demo
 
 clean:

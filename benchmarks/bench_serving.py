@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from serving.denoiser import write_package
 from serving.peers import HERE, Peer, install, start
-from timing import MODEL, SCOPEZOO
+from timing import SCOPEZOO
 
 SHAPE = (1, 1, 512, 512)
 ONE_THREAD = {**os.environ, "SCOPEZOO_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -45,13 +46,14 @@ class Side:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--package", type=Path, default=MODEL, help="folder with ONNX weights")
+    parser.add_argument("--package", type=Path, help="with ONNX weights; else a small denoiser")
     parser.add_argument("--peers", type=Path, help="folder for the peers' environments")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=24, help="per side and round")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as running:
-        sides = all_sides(options.package, options.peers, Path(name), running)
+        package = options.package or write_package(Path(name) / "denoiser")
+        sides = all_sides(package, options.peers, Path(name), running)
         for clients in (1, 8):
             measure(sides, clients, options.rounds, options.requests)
 

@@ -12,6 +12,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,10 +37,11 @@ onnxruntime.InferenceSession = _limited
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of one run."""
+    """Seconds of one run, and the most memory of its process."""
 
     wall_s: float
     cpu_s: float
+    peak_bytes: int = 0
 
 
 def interleaved(sides: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[str, list[Spent]]:
@@ -53,19 +55,17 @@ def interleaved(sides: Mapping[str, Callable[[], Spent]], rounds: int) -> dict[s
 
 def whole_process(command: Sequence[str], cpus: Sequence[int] | None = None) -> Spent:
     """A process from start to end, on these CPUs alone."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    _run(command, cpus)
+    _, usage = _run(command, cpus)
     wall_s = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
-    return Spent(wall_s, user + system)
+    return Spent(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def told(script: str, arguments: Sequence[object], cpus: Sequence[int] | None = None) -> Spent:
     """What a Python script prints as its last line, [wall, CPU]: a peer's call alone."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
-    return Spent(*json.loads(_run(command, cpus).splitlines()[-1]))
+    output, usage = _run(command, cpus)
+    return Spent(*json.loads(output.splitlines()[-1]), usage.ru_maxrss * 1024)
 
 
 def call(function: Callable[[], object]) -> Spent:
@@ -75,23 +75,23 @@ def call(function: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - wall, time.process_time() - cpu)
 
 
-def _run(command: Sequence[str], cpus: Sequence[int] | None) -> str:
+def _run(command: Sequence[str], cpus: Sequence[int] | None) -> tuple[str, resource.struct_rusage]:
     def pin() -> None:
         if cpus is not None:
             os.sched_setaffinity(0, cpus)
 
     threads = {"OMP_NUM_THREADS": str(len(cpus))} if cpus else {}
-    done = subprocess.run(
-        command,
-        preexec_fn=pin,
-        env={**os.environ, **threads},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)[:200]} failed:\n{done.stderr[-2000:]}")
-    return done.stdout
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            command, preexec_fn=pin, env={**os.environ, **threads}, stdout=output, stderr=errors
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)[:200]} failed:\n{errors.read()[-2000:]}")
+        return output.read(), usage
 
 
 def print_table(title: str, spent: Mapping[str, list[Spent]], baseline: str) -> None:
@@ -104,9 +104,11 @@ def print_table(title: str, spent: Mapping[str, list[Spent]], baseline: str) -> 
 
     reference = medians(baseline)
     print(f"\n{title}; {len(spent[baseline])} runs each, in turn; medians\n")
-    print(f"| | wall s | CPU s | {baseline} ÷ this, wall | CPU |\n|---|---|---|---|---|")
+    print(f"| | wall s | CPU s | {baseline} ÷ this, wall | CPU | most memory MB |")
+    print("|---|---|---|---|---|---|")
     for name in spent:
         wall_s, cpu_s = medians(name)
         ratios = f"{reference[0] / wall_s:.2f} | {reference[1] / cpu_s:.2f}"
-        print(f"| {name} | {wall_s:.3g} | {cpu_s:.3g} | {ratios} |")
+        peak_mb = max(run.peak_bytes for run in spent[name]) / 1e6
+        print(f"| {name} | {wall_s:.3g} | {cpu_s:.3g} | {ratios} | {peak_mb:.0f} |")
     sys.stdout.flush()

@@ -17,6 +17,7 @@ import tifffile
 from scopezoo.cli.predict import output_paths, parse_input
 from scopezoo.errors import UsageError
 from scopezoo.formats import create_image
+from scopezoo.predict.parameters import parse_bytes, parse_tile
 from tests import small_models as small
 
 SCOPEZOO = [sys.executable, "-m", "scopezoo"]

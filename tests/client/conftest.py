@@ -28,7 +28,9 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     scaled = small.image_model(2)
     for axis in scaled["inputs"][0]["axes"][2:] + scaled["outputs"][0]["axes"][2:]:
         axis |= {"scale": 0.25, "unit": "micrometer"}
+    whole = small.image_model(2, postprocessing=[_cast_to("int64")], data={"type": "int64"})
     return {
+        "whole": small.write_package(folder / "whole", whole, small.encoder_decoder(2)),
         "plane": small.write_package(
             folder / "plane", small.image_model(2), small.encoder_decoder(2)
         ),
@@ -41,6 +43,11 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "scaled": small.write_package(folder / "scaled", scaled, small.encoder_decoder(2)),
         "pair": _pair(folder / "pair"),
     }
+
+
+def _cast_to(dtype: str) -> dict[str, object]:
+    """A step that makes other numbers of a network's."""
+    return {"id": "ensure_dtype", "kwargs": {"dtype": dtype}}
 
 
 def _pair(folder: Path) -> Path:

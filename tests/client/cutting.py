@@ -34,7 +34,11 @@ class CuttingProxy:
                 near, _ = self.listener.accept()
                 limit = self.limits[number] if number < len(self.limits) else (10**12, 10**12)
                 number += 1
-                far = socket.create_connection(("127.0.0.1", self.port))
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.port))
+                except OSError:
+                    near.close()
+                    continue
                 self._start(near, far, limit[0], is_up=True)
                 self._start(far, near, limit[1], is_up=False)
 

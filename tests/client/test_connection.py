@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -124,16 +124,17 @@ def test_a_slow_answer_is_given_up() -> None:
 
 def test_tokens_open_what_they_should(packages: dict[str, Path], tmp_path: Path) -> None:
     tokens = (Token("ann", "predict", "p" * 20), Token("bob", "upload", "u" * 20))
-    with live_server(tmp_path, models=(str(packages["plane"]),), tokens=tokens) as address:
+    models = (str(packages["plane"]),)
+    with live_server(tmp_path, models=models, tokens=tokens, max_body_bytes=1000) as address:
         for token in (None, "x" * 20):
             with pytest.raises(ServerError, match=r"connect\(url, token="):
                 connect(address, token)
         with connect(address, "u" * 20) as client:
             client.predict("plane", np.zeros((20, 20)), tmp_path / "a.npy")
         with connect(address, "p" * 20) as client:
-            client.predict("plane", np.zeros((20, 20)))
+            client.predict("plane", np.zeros((20, 20), np.uint8), tmp_path / "b.npy")
             with pytest.raises(RefusedError, match="upload"):
-                client.predict("plane", np.zeros((20, 20)), tmp_path / "b.npy")
+                client.predict("plane", np.zeros((20, 20)))
 
 
 @pytest.mark.parametrize(
@@ -193,6 +194,36 @@ def test_what_is_too_much_at_once_becomes_a_job(
             progress=lambda _, total: told.append(total),
         )
     assert told[-1] > 1
+
+
+def test_a_job_outlives_a_stop_of_the_server(
+    packages: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "SMALL_BYTES", 0)
+    pixels = np.random.default_rng(0).random((700, 700))
+    tile = {"y": 64, "x": 64}
+    models = (str(packages["plane"]),)
+    with ExitStack() as servers:
+        first = servers.enter_context(ExitStack())
+        address = first.enter_context(live_server(tmp_path / "server", models=models))
+        proxy = servers.enter_context(cutting_proxy(address, []))
+        told: list[int] = []
+
+        def restart_once(done: int, _total: int) -> None:
+            if not told:
+                first.close()
+                again = servers.enter_context(live_server(tmp_path / "server", models=models))
+                proxy.port = int(again.rpartition(":")[2])
+            told.append(done)
+
+        with connect(proxy.address, timeout_s=60) as client:
+            client.predict(
+                "plane", pixels, tmp_path / "here" / "a.tif", tile=tile, progress=restart_once
+            )
+        assert told == sorted(told)
+        assert len(told) > 1
+    predict(packages["plane"], pixels, tmp_path / "there" / "a.tif", tile=tile)
+    assert (tmp_path / "here/a.tif").read_bytes() == (tmp_path / "there/a.tif").read_bytes()
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, StoppedError])

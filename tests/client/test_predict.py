@@ -339,6 +339,18 @@ def test_results_are_replaced_when_asked(client: Client, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ome.zarr", "a.tif"]
 
 
+def test_numbers_that_no_tiff_holds_come_as_an_array(
+    client: Client, engines: dict[str, Engine], tmp_path: Path
+) -> None:
+    pixels = 100 * np.random.default_rng(0).random((20, 20))
+    found = client.predict("whole", pixels, tmp_path / "here" / "out.npy").images["out"]
+    predict(engines["whole"], pixels, tmp_path / "there" / "out.npy")
+    assert found.dtype == np.int64
+    assert_same_folders(tmp_path / "here", tmp_path / "there")
+    with pytest.raises(UsageError, match="int64"):
+        client.predict("whole", pixels)
+
+
 def test_models_are_found_and_described(client: Client, packages: dict[str, Path]) -> None:
     assert {model.id for model in client.models()} == set(packages)
     assert [model.id for model in client.models(axes="ZYX")] == ["volume"]

@@ -446,3 +446,13 @@ def test_many_files_leave_none_open(tmp_path: Path) -> None:
     path.touch()
     with pytest.raises(ImageError):
         images[0].read()
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_a_cut_imagej_stack_is_not_taken_for_a_plane(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "stack.tif"
+    tifffile.imwrite(path, np.ones((12, 40, 50), np.uint16), imagej=True, metadata={"axes": "ZYX"})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ImageError, match="truncated"):
+        open_image(path)

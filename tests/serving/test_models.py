@@ -103,7 +103,7 @@ def test_a_cover_in_svg_keeps_its_shapes_alone() -> None:
 
 
 @pytest.fixture
-def package_zip(tmp_path: Path) -> bytes:
+def package_zip() -> bytes:
     """The collection's own package with another id, so that it passes every check."""
     from scopezoo.store.collection import collection_folder
 

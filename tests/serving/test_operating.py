@@ -24,8 +24,8 @@ COMMAND = [sys.executable, "-c", "from scopezoo.cli import main; main()", "serve
 def test_metrics_count_by_model(http: httpx.Client, plane: Path) -> None:
     def value(name: str, **labels: str) -> float:
         families = text_string_to_metric_families(http.get("/metrics").text)
-        samples = [sample for family in families for sample in family.samples]
-        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+        samples = [s for family in families for s in family.samples if s.name == name]
+        return sum(s.value for s in samples if labels.items() <= s.labels.items())
 
     before = value("scopezoo_predictions_total", model="small", outcome="done")
     pixels = value("scopezoo_pixels_total", model="small")

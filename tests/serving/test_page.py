@@ -508,6 +508,27 @@ def test_a_token_is_asked_for_and_sizes_have_limits(
         assert window.wrong == []
 
 
+def test_who_may_only_predict_gets_the_same_files(
+    browser: Browser, packages: tuple[str, ...], blobs: Path, tmp_path: Path
+) -> None:
+    tokens = (Token("guest", "predict", SECRET),)
+    with live_server(tmp_path / "server", models=packages, tokens=tokens) as address:
+        window = Watched(browser, address)
+        window.goto("").evaluate(
+            "secret => sessionStorage.setItem('scopezoo-token', secret)", SECRET
+        )
+        page = window.goto("#/model/discs/try")
+        open_file(page, blobs)
+        run(page)
+        result = command_line(packages[0], blobs, "--table", "--rois")
+        table = result.with_suffix(".csv")
+        assert download(page, "Result", tmp_path).read_bytes() == result.read_bytes()
+        assert download(page, "Table", tmp_path).read_bytes() == table.read_bytes()
+        assert page.locator(".objects tbody tr").count() > 0
+        window.context.close()
+        assert window.wrong == []
+
+
 # --- for everybody ---
 
 

@@ -58,6 +58,8 @@ def test_every_form_is_the_file_of_the_command_line(
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         assert archive.read("result.csv") == (tmp_path / "result.csv").read_bytes()
         assert str(tmp_path) not in archive.read("result.json").decode()
+    with zipfile.ZipFile(io.BytesIO(send(http, sample, format="zip", table="1").content)) as few:
+        assert set(few.namelist()) == {"result.tif", "result.csv", "result.json"}
 
 
 def test_any_kind_of_image_goes_in(http: httpx.Client, plane: Path, tmp_path: Path) -> None:

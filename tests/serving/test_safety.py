@@ -13,9 +13,10 @@ import pytest
 
 from scopezoo.errors import StoppedError, UsageError
 from scopezoo.serving.errors import BusyError, HttpError
+from scopezoo.serving.guard import is_loopback
 from scopezoo.serving.metrics import Metrics
 from scopezoo.serving.runner import Runner, Stop
-from scopezoo.serving.serve import is_loopback, settings_of
+from scopezoo.serving.serve import settings_of
 from scopezoo.serving.settings import Token, parse_token
 from tests.serving.live import live_server
 
@@ -31,7 +32,9 @@ def guarded(small_package: Path, tmp_path_factory: pytest.TempPathFactory):
 
 
 def call(address: str, role: str | None, method: str, path: str, **more) -> int:
-    headers = {} if role is None else {"Authorization": f"Bearer {SECRETS.get(role, role)}"}
+    headers = dict(more.pop("headers", {}))
+    if role is not None:
+        headers["Authorization"] = f"Bearer {SECRETS.get(role, role)}"
     return httpx.request(method, address + path, headers=headers, timeout=60, **more).status_code
 
 
@@ -42,7 +45,13 @@ def test_roles(guarded: str, plane: Path) -> None:
         assert call(guarded, "a-wrong-secret-0123", "GET", path) == 401
         assert call(guarded, "predict", "GET", path) == 200, path
     assert call(guarded, "predict", "POST", predict, content=plane.read_bytes()) == 200
-    assert call(guarded, "predict", "POST", "/api/v1/uploads") == 403
+
+    def upload(size: int) -> dict[str, dict[str, str]]:
+        return {"headers": {"Tus-Resumable": "1.0.0", "Upload-Length": str(size)}}
+
+    assert call(guarded, "predict", "POST", "/api/v1/uploads", **upload(10)) == 201
+    assert call(guarded, "predict", "POST", "/api/v1/uploads", **upload(2 * 10**9)) == 403
+    assert call(guarded, "upload", "POST", "/api/v1/uploads", **upload(2 * 10**9)) == 201
     assert call(guarded, "upload", "POST", models, content=b"x") == 403
     assert call(guarded, "admin", "POST", models, content=b"x") == 422
     assert call(guarded, None, "GET", "/health/ready") == 200
@@ -50,7 +59,9 @@ def test_roles(guarded: str, plane: Path) -> None:
 
 
 def test_tokens_are_read_and_weak_ones_refused() -> None:
-    assert parse_token("admin:0123456789abcdef") == Token("admin", "admin", "0123456789abcdef")
+    first, second = (parse_token(f"admin:{c * 16}") for c in "ab")
+    assert (first.role, first.secret) == ("admin", "a" * 16)
+    assert first.name != second.name  # who has one does not see the other's jobs
     assert parse_token("lab 3:predict:0123456789abcdef").name == "lab 3"
     for wrong in ("admin", "root:0123456789abcdef", "admin:short", ""):
         with pytest.raises(UsageError):
@@ -65,6 +76,8 @@ def test_a_public_address_needs_a_token(tmp_path: Path) -> None:
         "queue": 1,
         "memory": "1GB",
         "max_body": "1MB",
+        "max_upload": "1GB",
+        "upload_quota": "2GB",
         "time_limit_s": 10.0,
         "keep_s": 10.0,
         "roots": (),
@@ -90,6 +103,30 @@ def test_other_sites_may_not_call(http: httpx.Client, address: str) -> None:
     assert isinstance(refused.json()["error"], str)  # the protocol's own form
 
 
+def test_a_server_without_tokens_answers_to_names_that_were_allowed(
+    small_package: Path, tmp_path: Path
+) -> None:
+    def statuses(folder: str, *allowed: str) -> list[int]:
+        options = {"insecure": True, "allowed_hosts": allowed, "models": (str(small_package),)}
+        with live_server(tmp_path / folder, **options) as address:
+            names = ("127.0.0.2:8000", "[::1]", "Zoo.example:443", "evil.example")
+            return [
+                httpx.get(f"{address}/api/v1/info", headers={"Host": name}).status_code
+                for name in names
+            ]
+
+    assert statuses("a") == [200, 200, 403, 403]
+    assert statuses("b", "zoo.example") == [200, 200, 200, 403]
+    assert statuses("c", "*") == [200, 200, 200, 200]
+
+
+def test_a_proxy_that_hides_the_host_is_told(http: httpx.Client) -> None:
+    headers = {"Origin": "https://zoo.example", "Host": "127.0.0.1:8000"}
+    message = http.get("/api/v1/models", headers=headers).json()["error"]["message"]
+    assert "https://zoo.example" in message
+    assert "127.0.0.1:8000" in message
+
+
 def test_every_answer_has_its_headers(http: httpx.Client) -> None:
     for path in ("/", "/api/v1/models", "/nothing", "/health/live"):
         headers = http.get(path).headers
@@ -103,9 +140,7 @@ def test_every_answer_has_its_headers(http: httpx.Client) -> None:
 
 def test_a_packed_bomb_is_refused(http: httpx.Client) -> None:
     bomb = gzip.compress(bytes(30_000_000))
-    answer = http.post(
-        "/v2/models/small/infer", content=bomb, headers={"Content-Encoding": "gzip"}
-    )
+    answer = http.post("/v2/models/small/infer", content=bomb, headers={"Content-Encoding": "gzip"})
     assert answer.status_code == 413
 
 

@@ -26,6 +26,10 @@ def serve_models(
     ] = 32,
     memory: Annotated[str, typer.Option(help="Memory for all predictions together.")] = "2GB",
     max_body: Annotated[str, typer.Option(help="Largest body of a request.")] = "1GB",
+    max_upload: Annotated[str, typer.Option(help="Largest upload for a job.")] = "100GB",
+    upload_quota: Annotated[
+        str, typer.Option(help="Most that uploads may take on disk.")
+    ] = "500GB",
     time_limit: Annotated[
         float, typer.Option(help="Seconds that a request may take; jobs may take longer.", min=1)
     ] = 300,
@@ -50,6 +54,14 @@ def serve_models(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve a public address without any token.")
     ] = False,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A name that a server without tokens may be called by, beside localhost; * for "
+            "any. Repeat for several.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log nothing but warnings.")] = False,
 ) -> None:
     """Serve models over HTTP until stopped."""
@@ -63,11 +75,14 @@ def serve_models(
         queue=queue,
         memory=memory,
         max_body=max_body,
+        max_upload=max_upload,
+        upload_quota=upload_quota,
         time_limit_s=time_limit,
         keep_s=keep * 3600,
         tokens=token or (),
         roots=root or (),
         folder=folder,
         insecure=insecure,
+        allowed_hosts=allowed_host or (),
     )
     serve(settings, quiet=quiet, on_start=say)

@@ -54,9 +54,11 @@ class Asked:
 
     @property
     def said(self) -> dict[str, Any]:
-        """The parameters that the server is told."""
+        """The parameters that the server is told, and what it is to make beside the images."""
         given = {**self.parameters, "axes": self.parcels[0].axes}
-        return {name: value for name, value in given.items() if value is not None}
+        extras = self.files.extras
+        beside = {"preview": extras.preview, "table": extras.table, "rois": extras.rois}
+        return {name: value for name, value in given.items() if value is not None} | beside
 
 
 def fetch(connection: Connection, asked: Asked, progress: Progress) -> Names:
@@ -114,13 +116,8 @@ def _fetch_as_job(connection: Connection, asked: Asked, progress: Progress) -> N
             upload_id = upload(connection, parcel.file, name)
             cleaning.callback(remove_upload, connection, upload_id)
             inputs[parcel.tensor] = {"upload": upload_id}
-        extras = asked.files.extras
-        written = {"preview": extras.preview, "table": extras.table, "rois": extras.rois}
-        request = {
-            "model": asked.model.id,
-            "inputs": inputs,
-            "parameters": {**asked.said, **written, "format": asked.format},
-        }
+        parameters = {**asked.said, "format": asked.format}
+        request = {"model": asked.model.id, "inputs": inputs, "parameters": parameters}
         job = run_job(connection, request, progress)
         cleaning.callback(remove_job, connection, job["id"])
         _download(connection, job, asked.files)

@@ -32,22 +32,35 @@ def open_ome_zarr(path: str | Path, axes: str | None, level: int) -> Image:
     if "://" in str(path) and not (find_spec("fsspec") and find_spec("aiohttp")):
         raise MissingDependencyError("Reading an image from a URL", "remote")
     with limits.reading(source):
-        group, metadata = _image_group(source, str(path))
-        multiscale = metadata["multiscales"][0]
-        datasets = multiscale["datasets"]
-        if not 0 <= level < len(datasets):
-            raise UsageError(f"{source} has no level {level}: it has 0 to {len(datasets) - 1}")
-        pixels = group[datasets[level]["path"]]
-        _check_chunks(source, pixels)
-        return _image(source, pixels, multiscale, level, metadata.get("omero", {}), axes)
+        return _level(source, _image_group(source, str(path)), axes, level)
 
 
-def _image_group(source: str, path: str) -> tuple[Any, dict[str, Any]]:
+def open_ome_zarr_in(store: Any, folder: str, source: str, level: int) -> Image:
+    """The same for an image in the folder of an open Zarr store, a zip's for example.
+
+    `source` is what messages call it.
+    """
+    with limits.reading(source):
+        return _level(source, _image_group(source, store, folder), None, level)
+
+
+def _level(source: str, found: tuple[Any, dict[str, Any]], axes: str | None, level: int) -> Image:
+    group, metadata = found
+    multiscale = metadata["multiscales"][0]
+    datasets = multiscale["datasets"]
+    if not 0 <= level < len(datasets):
+        raise UsageError(f"{source} has no level {level}: it has 0 to {len(datasets) - 1}")
+    pixels = group[datasets[level]["path"]]
+    _check_chunks(source, pixels)
+    return _image(source, pixels, multiscale, level, metadata.get("omero", {}), axes)
+
+
+def _image_group(source: str, store: Any, folder: str = "") -> tuple[Any, dict[str, Any]]:
     """The group that has `multiscales`, and its OME metadata."""
     import zarr
 
     try:
-        group: Any = zarr.open_group(path, mode="r")
+        group: Any = zarr.open_group(store, path=folder, mode="r")
     except FileNotFoundError as error:
         raise ImageError(f"{source} is no OME-Zarr: there is no Zarr group in it") from error
     metadata = _ome_metadata(group)
@@ -57,10 +70,12 @@ def _image_group(source: str, path: str) -> tuple[Any, dict[str, Any]]:
     if metadata.get("multiscales"):
         return group, metadata
     if "plate" in metadata or "well" in metadata:
-        raise ImageError(f"{source} is a plate or a well; give one image in it, e.g. {path}/A/1/0")
+        raise ImageError(
+            f"{source} is a plate or a well; give one image in it, e.g. {source}/A/1/0"
+        )
     if metadata.get("labels"):
         raise ImageError(
-            f"{source} is a folder of labels; give one: {path}/{metadata['labels'][0]}"
+            f"{source} is a folder of labels; give one: {source}/{metadata['labels'][0]}"
         )
     raise ImageError(f"{source} is a Zarr group without OME-Zarr multiscales; expected 0.4 or 0.5")
 

@@ -37,6 +37,7 @@ def open_tiff(path: Path, axes: str | None, level: int) -> Image:
         index, series = _largest(source, list(tif.series))
         shown = _at_level(source, series, level)
         _check_stored(source, shown)
+        _check_planes(source, tif, series)
         calibration = read_calibration(series, index)
         pixels = _pixels(path, index, level, shown)
         return _image(source, series, shown, pixels, calibration, axes)
@@ -86,6 +87,16 @@ def _check_stored(source: str, series: tifffile.TiffPageSeries) -> None:
         )
     stored = sum(_check_page(source, page) for page in pages)
     limits.check_ratio(source, series.nbytes, stored)
+
+
+def _check_planes(source: str, tif: tifffile.TiffFile, series: tifffile.TiffPageSeries) -> None:
+    """Raise ImageError where ImageJ wrote a stack and the file has but a part of it."""
+    stated = (tif.imagej_metadata or {}).get("images", 1)
+    if series.kind != "imagej" and isinstance(stated, int) and stated > len(tif.pages):
+        raise ImageError(
+            f"{source} is truncated or damaged: it says {stated} planes and has {len(tif.pages)}; "
+            "copy or export it again"
+        )
 
 
 def _check_page(source: str, page: Any) -> int:

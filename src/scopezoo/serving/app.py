@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,8 +22,8 @@ from scopezoo.serving import (
     page_routes,
     predict_routes,
 )
-from scopezoo.serving.errors import HttpError, answer_error
-from scopezoo.serving.guard import LOOPBACK, Guard
+from scopezoo.serving.errors import HttpError, answer_error, is_full
+from scopezoo.serving.guard import Guard
 from scopezoo.serving.jobs import Jobs
 from scopezoo.serving.jobs import routes as jobs_routes
 from scopezoo.serving.logs import Observed
@@ -41,10 +42,10 @@ def create_app(settings: Settings) -> FastAPI:
     """
     for name in ("scratch", "packages", "quarantine"):
         (settings.folder / name).mkdir(parents=True, exist_ok=True)
+    state = Server(settings)
+    state.jobs = Jobs(state)  # from here on the folder is this server's alone
     shutil.rmtree(settings.folder / "scratch")  # of a server that was killed
     (settings.folder / "scratch").mkdir()
-    state = Server(settings)
-    state.jobs = Jobs(state)
     app = FastAPI(
         title="scopezoo",
         version=scopezoo.__version__,
@@ -64,9 +65,11 @@ def create_app(settings: Settings) -> FastAPI:
         page_routes,
     ):
         app.include_router(part.router)
-    for kind in (HttpError, HTTPException, RequestValidationError, ScopezooError, MemoryError):
+    known = (HttpError, HTTPException, RequestValidationError, ScopezooError, MemoryError, OSError)
+    for kind in known:
         app.add_exception_handler(kind, _answer)
-    app.add_middleware(Guard, hosts=None if settings.tokens or settings.insecure else LOOPBACK)
+    hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+    app.add_middleware(Guard, hosts=None if settings.tokens or "*" in hosts else hosts)
     app.add_middleware(Observed, metrics=state.metrics)
     return app
 
@@ -78,8 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await state.runner.stop(STOP_GRACE_S)
-        await state.jobs.stop()
+        await asyncio.gather(state.runner.stop(STOP_GRACE_S), state.jobs.stop())
 
 
 async def _answer(request: Request, error: Exception) -> Response:
@@ -91,4 +93,6 @@ async def _answer(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException):
         kind = {404: "NotFound", 405: "UsageError"}.get(error.status_code, "UsageError")
         error = HttpError(error.status_code, kind, str(error.detail), error.headers)
+    elif isinstance(error, OSError) and not is_full(error):
+        raise error  # a failure of the server, which its log must tell
     return await answer_error(request, error)

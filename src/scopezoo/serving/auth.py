@@ -45,9 +45,14 @@ def _check(request: Request, settings: Settings, role: Role) -> Caller:
             "this server needs a token: send the header 'Authorization: Bearer TOKEN'",
             {"WWW-Authenticate": "Bearer"},
         )
+    check_role(caller, role)
+    return caller
+
+
+def check_role(caller: Caller, role: Role) -> None:
+    """Raise HttpError 403 for a caller of too small a role."""
     if ROLES.index(caller.role) < ROLES.index(role):
         raise HttpError(403, "Forbidden", f"this needs a token for {role}; yours is {caller.role}")
-    return caller
 
 
 def _caller(settings: Settings, secret: str) -> Caller | None:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from scopezoo.serving.errors import HttpError, too_large
-from scopezoo.serving.limits import declared_length, spool
+from scopezoo.serving.limits import Pace, declared_length, spool
 from scopezoo.serving.predict_formats import image_ending
 
 MAX_FIELDS = 32
@@ -86,13 +86,14 @@ async def _form(request: Request, folder: Path, limit_bytes: int) -> Received:
 
 
 def _counted(request: Request, limit_bytes: int) -> Request:
-    """The request with a body that raises HttpError 413 where it grows beyond the limit."""
+    """The request with a body that raises HttpError: 413 beyond the limit, 408 where it is late."""
     declared_length(request, limit_bytes)
     taken = 0
+    pace = Pace()
 
     async def receive_counted() -> Message:
         nonlocal taken
-        message = await request.receive()
+        message = await pace.wait(request.receive(), taken)
         taken += len(message.get("body", b""))
         if taken > limit_bytes:
             raise too_large("the body is larger", limit_bytes)

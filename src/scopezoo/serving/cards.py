@@ -72,13 +72,13 @@ def safe_svg(content: bytes) -> bytes | None:
         return None
     try:
         root = ElementTree.fromstring(content)
-    except (ElementTree.ParseError, ValueError, LookupError):
+        if root.tag != f"{_SVG}svg":
+            return None
+        _strip(root)
+        ElementTree.register_namespace("", _SVG[1:-1])
+        return ElementTree.tostring(root)
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
         return None
-    if root.tag != f"{_SVG}svg":
-        return None
-    _strip(root)
-    ElementTree.register_namespace("", _SVG[1:-1])
-    return ElementTree.tostring(root)
 
 
 def _strip(element: ElementTree.Element) -> None:

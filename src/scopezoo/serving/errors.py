@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,10 +64,22 @@ def too_large(found: str, limit_bytes: int) -> HttpError:
     return HttpError(413, "TooLarge", f"{found}; at most {limit_bytes} bytes are taken")
 
 
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error is one of a full disk, or comes from one."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
+
+
 def as_http_error(error: Exception) -> HttpError:
     """Any exception as an answer: what the client can do something about says so."""
     if isinstance(error, HttpError):
         return error
+    if is_full(error):
+        message = "the server's disk is full; its operator must make room"
+        return HttpError(503, "Busy", message, {"Retry-After": "600"})
     if isinstance(error, MemoryError):
         return HttpError(
             503, "Busy", "not enough memory now; try again, or a smaller tile", {"Retry-After": "5"}

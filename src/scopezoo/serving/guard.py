@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.responses import JSONResponse
@@ -20,14 +21,13 @@ HEADERS = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Guard:
     """ASGI middleware: security headers on answers, and no requests that another site's page makes.
 
-    `hosts` are the names that the server may be called by, None for any: a server without tokens
-    answers to loopback names alone, so that no site can point a name of its own at it.
+    `hosts` are the names that the server may be called by beside loopback ones, None for any: a
+    server without tokens answers to no others, so that no site can point a name of its own at it.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
@@ -55,15 +55,40 @@ class Guard:
 
     def _refusal(self, headers: dict[bytes, bytes]) -> HttpError | None:
         host = headers.get(b"host", b"").decode("latin-1")
-        if self.hosts is not None and _name(host) not in self.hosts:
+        name = _name(host)
+        if self.hosts is not None and not (is_loopback(name) or name in self.hosts):
             return HttpError(
                 403,
                 "Forbidden",
-                "without tokens this server answers to 127.0.0.1 and localhost alone",
+                f"this server is not called {name[:100]!r}: without tokens it answers to localhost "
+                "alone, and to each --allowed-host that its operator names",
             )
         origin = headers.get(b"origin")
-        if origin is not None and urlsplit(origin.decode("latin-1")).netloc != host:
-            return HttpError(403, "Forbidden", "pages of other sites may not call this server")
+        if origin is not None and _place(origin.decode("latin-1")) != host:
+            return HttpError(
+                403,
+                "Forbidden",
+                f"a page of {origin.decode('latin-1')[:100]!r} may not call this server, which the "
+                f"request calls {host[:100]!r}; a proxy before it must pass the header Host on",
+            )
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _place(origin: str) -> str | None:
+    """Host and port of an origin; None for what is none, such as "null"."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
         return None
 
 

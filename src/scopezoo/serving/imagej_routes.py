@@ -18,6 +18,8 @@ PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>scopezoo in ImageJ and Fiji</title>
+<link rel="stylesheet" href="/page/css/base.css">
+<link rel="icon" href="/page/icon.svg">
 </head>
 <body>
 <main>

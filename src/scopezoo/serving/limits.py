@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
 from scopezoo.serving.errors import HttpError, too_large
 
+T = TypeVar("T")
 READ_TIMEOUT_S = 60.0
 """A client that sends nothing for this long is given up."""
+SLOWEST_BYTES_S = 10_000.0
+"""So is one that sends less than this a second, on the average of all but the first READ_TIMEOUT_S:
+whoever sends takes the place of others.
+"""
+SMALL_BYTES = 2**20
+"""A body up to this size is kept in memory while it comes, a larger one on disk."""
 _ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window bits by Content-Encoding."""
 
@@ -32,22 +43,37 @@ def declared_length(request: Request, limit_bytes: int) -> int | None:
     return int(text)
 
 
+class Pace:
+    """How long a body is waited for, from now on."""
+
+    def __init__(self) -> None:
+        self._started_s = time.monotonic()
+
+    async def wait(self, coming: Awaitable[T], taken_bytes: int) -> T:
+        """What comes next, after `taken_bytes`. Raises HttpError 408 where that takes too long."""
+        ends_s = self._started_s + READ_TIMEOUT_S + taken_bytes / SLOWEST_BYTES_S
+        wait_s = min(READ_TIMEOUT_S, ends_s - time.monotonic())
+        try:
+            return await asyncio.wait_for(coming, wait_s)
+        except TimeoutError as error:
+            raise HttpError(408, "Timeout", "the body did not come, or too slowly") from error
+
+
 async def chunks(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
     """The body as it comes.
 
     Raises HttpError: 413 beyond the limit, 400 where the client leaves before the end, 408 where it
-    sends nothing more.
+    sends nothing more, or hardly anything.
     """
     declared = declared_length(request, limit_bytes)
     taken = 0
+    pace = Pace()
     stream = request.stream().__aiter__()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), READ_TIMEOUT_S)
+            chunk = await pace.wait(anext(stream), taken)
         except StopAsyncIteration:
             break
-        except TimeoutError as error:
-            raise HttpError(408, "Timeout", "the body did not come") from error
         except ClientDisconnect as error:
             raise HttpError(400, "UsageError", "the client left before the body's end") from error
         taken += len(chunk)
@@ -60,14 +86,47 @@ async def chunks(request: Request, limit_bytes: int) -> AsyncIterator[bytes]:
 
 async def spool(request: Request, path: Path, limit_bytes: int) -> int:
     """Write the body to `path`; gives its bytes. Raises what `chunks` raises."""
-    size = 0
     with path.open("wb") as file:
-        async for chunk in chunks(request, limit_bytes):
-            size += file.write(chunk)
+        return await _write(request, file, limit_bytes)
+
+
+async def _write(request: Request, file: IO[bytes], limit_bytes: int) -> int:
+    size = 0
+    async for chunk in chunks(request, limit_bytes):
+        size += file.write(chunk)
     return size
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes | bytearray:
+class WaitingBody:
+    """A body that has come whole, on disk unless it is small; it takes no memory yet.
+
+    `needed_bytes` is what `read` takes of it at most.
+    """
+
+    def __init__(self, file: IO[bytes], size_bytes: int, encoding: str, limit_bytes: int) -> None:
+        self._file = file
+        self._encoding = encoding
+        self._limit_bytes = limit_bytes
+        self.needed_bytes = size_bytes + (0 if encoding == "identity" else limit_bytes)
+
+    async def read(self) -> bytes:
+        """The body, unpacked as `read_body` does it. Raises what that raises for packed bodies."""
+        self._file.seek(0)
+        content = await asyncio.to_thread(self._file.read)
+        return await _decoded(content, self._encoding, self._limit_bytes)
+
+
+@asynccontextmanager
+async def waiting_body(
+    request: Request, folder: Path, limit_bytes: int
+) -> AsyncIterator[WaitingBody]:
+    """Take the body; its file in `folder` is gone after the block. Raises what `chunks` raises."""
+    with SpooledTemporaryFile(SMALL_BYTES, dir=str(folder)) as file:
+        size = await _write(request, file, limit_bytes)
+        yield WaitingBody(file, size, _encoding(request), limit_bytes)
+
+
+async def read_body(request: Request, limit_bytes: int) -> bytes:
     """The body in memory, unpacked where Content-Encoding says gzip or deflate.
 
     Raises what `chunks` raises, for the unpacked size too, 415 for another encoding, 400 for one
@@ -76,7 +135,14 @@ async def read_body(request: Request, limit_bytes: int) -> bytes | bytearray:
     body = bytearray()
     async for chunk in chunks(request, limit_bytes):
         body += chunk
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    return await _decoded(bytes(body), _encoding(request), limit_bytes)
+
+
+def _encoding(request: Request) -> str:
+    return request.headers.get("content-encoding", "identity").strip().lower()
+
+
+async def _decoded(body: bytes, encoding: str, limit_bytes: int) -> bytes:
     if encoding == "identity":
         return body
     if encoding not in _ENCODINGS:
@@ -84,7 +150,7 @@ async def read_body(request: Request, limit_bytes: int) -> bytes | bytearray:
     return await asyncio.to_thread(_unpacked, body, _ENCODINGS[encoding], limit_bytes)
 
 
-def _unpacked(body: bytes | bytearray, window_bits: int, limit_bytes: int) -> bytes:
+def _unpacked(body: bytes, window_bits: int, limit_bytes: int) -> bytes:
     unpacker = zlib.decompressobj(window_bits)
     try:
         content = unpacker.decompress(body, limit_bytes + 1)

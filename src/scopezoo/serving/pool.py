@@ -22,6 +22,8 @@ from scopezoo.store.package import Package
 
 Key = tuple[str, str]
 """Id of a model, and the precision that it runs at."""
+_MAKING = threading.Lock()
+"""Who asks for a zip that is being made waits for it."""
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -41,7 +43,8 @@ class EnginePool:
         self._at_rest_bytes = resident_bytes() or 0
         for name in model_ids() if settings.models is None else settings.models:
             self.add(resolve(name))
-        for path in sorted((settings.folder / "packages").glob("*.zip")):
+        added = (settings.folder / "packages").glob("*.zip")
+        for path in sorted(added, key=lambda path: path.stat().st_mtime_ns):  # the last one counts
             self.add(open_package(path))
 
     def add(self, package: Package) -> str:
@@ -56,7 +59,7 @@ class EnginePool:
             self._packages[name] = package
             self._failed.pop(name, None)
             for key in [key for key in self._idle if key[0] == name]:
-                del self._idle[key]
+                self._loaded[name] -= len(self._idle.pop(key))
         return name
 
     def ids(self) -> list[str]:
@@ -166,6 +169,7 @@ def package_zip(package: Package, folder: Path) -> Path:
     if package.location.is_file():
         return package.location
     path = folder / f"{package.rdf_sha256}.zip"
-    if not path.exists():
-        write_zip({name: package.files.read(name) for name in package.files.names()}, path)
+    with _MAKING:
+        if not path.exists():
+            write_zip({name: package.files.read(name) for name in package.files.names()}, path)
     return path

@@ -46,8 +46,10 @@ class Wanted:
     labels: str | None
 
 
-def wanted(asked: str | None, accept: str | None, labels: str | None) -> Wanted:
-    """What `format` or the Accept header asks of a model.
+def wanted(
+    asked: str | None, accept: str | None, labels: str | None, packed: Extras | None = None
+) -> Wanted:
+    """What `format` or the Accept header asks of a model; a zip has all extras, or those `packed`.
 
     Raises HttpError 406 for a form that does not exist, or that this model cannot give.
     """
@@ -60,11 +62,10 @@ def wanted(asked: str | None, accept: str | None, labels: str | None) -> Wanted:
         )
     if name in ("labels", "csv", "rois") and labels is None:
         raise HttpError(406, "UsageError", f"format {name} needs a model that gives labels")
-    extras = Extras(
-        preview=name in ("png", "zip"),
-        table=name == "csv" or (name == "zip" and labels is not None),
-        rois=name == "rois" or (name == "zip" and labels is not None),
-    )
+    if name == "zip":
+        extras = packed or Extras(True, labels is not None, labels is not None)
+    else:
+        extras = Extras(preview=name == "png", table=name == "csv", rois=name == "rois")
     return Wanted(name, ".npy" if name == "npy" else ".tif", extras, labels)
 
 

@@ -19,7 +19,7 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from scopezoo.errors import ScopezooError
-from scopezoo.predict import Result, predict
+from scopezoo.predict import Extras, Result, predict
 from scopezoo.predict.parameters import parse_tile
 from scopezoo.predict.stages import output_kind
 from scopezoo.serving.auth import require
@@ -85,8 +85,14 @@ async def predict_image(
     precision: Literal["float32", "bf16"] = "float32",
     format: Annotated[str | None, Query(max_length=20, examples=["tif"])] = None,
     output: Annotated[str | None, Query(max_length=100)] = None,
+    preview: bool | None = None,
+    table: bool | None = None,
+    rois: bool | None = None,
 ) -> Response:
-    """Run a model on the image in the body, and answer with the result in the asked form."""
+    """Run a model on the image in the body, and answer with the result in the asked form.
+
+    `preview`, `table` and `rois` say what a zip holds besides; without any of them, all.
+    """
     package = state.pool.package(model)
     async with state.runner.admitted():
         folder = state.settings.folder / "scratch" / secrets.token_hex(8)
@@ -102,8 +108,15 @@ async def predict_image(
                 fields.get("precision", precision),
                 fields.get("output", output),
             )
+            asked = [
+                flag(fields[name], name) if name in fields else given
+                for name, given in (("preview", preview), ("table", table), ("rois", rois))
+            ]
             form = wanted(
-                fields.get("format", format), request.headers.get("accept"), labels_output(package)
+                fields.get("format", format),
+                request.headers.get("accept"),
+                labels_output(package),
+                None if asked == [None] * 3 else Extras(*map(bool, asked)),
             )
             work = partial(_run, state, model, folder, received, parameters, form)
             result, path = await state.runner.run(work, is_gone=request.is_disconnected)

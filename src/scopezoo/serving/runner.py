@@ -17,6 +17,7 @@ from scopezoo.serving.metrics import Metrics
 T = TypeVar("T")
 CLIENT_CHECK_S = 0.5
 """How often it is looked whether the client of a running prediction is still there."""
+STOPPING = "the server stops; send the request again later"
 FIRST_GUESS_S = 1.0
 """What a prediction is taken to last before one has been seen."""
 
@@ -51,6 +52,7 @@ class Runner:
         self._running: set[Stop] = set()
         self._lock = threading.Lock()
         self._closing = False
+        self._ending = False  # of what runs, and of what a thread takes yet
 
     @property
     def is_closing(self) -> bool:
@@ -105,6 +107,8 @@ class Runner:
         deadline = time.monotonic() + self.time_limit_s
         while True:
             done, _ = await asyncio.wait([waiting], timeout=CLIENT_CHECK_S)
+            if waiting.cancelled():  # by `stop`, before it began
+                raise StoppedError(STOPPING)
             if done:
                 return waiting.result()
             if time.monotonic() > deadline:
@@ -121,6 +125,8 @@ class Runner:
     def _timed(self, function: Callable[[Stop], T], stop: Stop) -> T:
         with self._lock:
             self._running.add(stop)
+            if self._ending:
+                stop.set(STOPPING)
         started = time.monotonic()
         try:
             stop.check()
@@ -137,8 +143,9 @@ class Runner:
         while self._running and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
         with self._lock:
+            self._ending = True
             for stop in self._running:
-                stop.set("the server stops; send the request again later")
+                stop.set(STOPPING)
         await asyncio.to_thread(self._threads.shutdown, wait=True, cancel_futures=True)
 
 

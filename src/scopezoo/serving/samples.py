@@ -38,21 +38,25 @@ def sample_image(package: Package, folder: Path) -> Path:
         raise ModelNotFoundError(f"{package.id} brings no image to try")
     if package.files.size(reference.source) > MAX_SAMPLE_BYTES:
         raise PackageError(f"{package.location}: {reference.source} is too large for a sample")
-    ending = Path(reference.source).suffix.lower()
-    is_picture = ending in _PICTURES
-    stem = f"{package.id.rpartition('/')[2]}-sample"
-    path = folder / package.rdf_sha256 / f"{stem}{ending if is_picture else '.tif'}"
+    path = folder / package.rdf_sha256 / sample_name(package, reference)
     if path.exists():
         return path
     path.parent.mkdir(exist_ok=True)
     content = package.read(reference)
     unfinished = path.with_name(f"unfinished-{path.name}")
-    if is_picture:
+    if Path(reference.source).suffix.lower() in _PICTURES:
         unfinished.write_bytes(content)
     else:
         _write_tensor(package, content, unfinished)
     unfinished.replace(path)
     return path
+
+
+def sample_name(package: Package, reference: FileReference) -> str:
+    """What the image to try is called; arrays are made into TIFF."""
+    ending = Path(reference.source).suffix.lower()
+    stem = f"{package.id.rpartition('/')[2]}-sample"
+    return f"{stem}{ending if ending in _PICTURES else '.tif'}"
 
 
 def _write_tensor(package: Package, content: bytes, path: Path) -> None:

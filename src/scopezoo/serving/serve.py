@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -14,10 +13,14 @@ from scopezoo.errors import FileError, UsageError
 from scopezoo.predict.machine import THREADS, cpu_count
 from scopezoo.predict.parameters import parse_bytes
 from scopezoo.serving.app import STOP_GRACE_S, create_app
+from scopezoo.serving.connections import BoundedHeads, GentleServer
+from scopezoo.serving.guard import is_loopback
 from scopezoo.serving.logs import log_to_stderr
 from scopezoo.serving.settings import Settings, parse_token
 from scopezoo.store.cache import cache_folder
 
+ANSWER_S = 5.0
+"""How long what is ended at a stop has to answer."""
 TOKENS = "SCOPEZOO_TOKENS"
 """Environment variable with tokens, one a line, where a command line would show them."""
 
@@ -31,12 +34,15 @@ def settings_of(
     queue: int,
     memory: str,
     max_body: str,
+    max_upload: str,
+    upload_quota: str,
     time_limit_s: float,
     keep_s: float,
     tokens: Iterable[str],
     roots: Iterable[str],
     folder: Path | None,
     insecure: bool,
+    allowed_hosts: Iterable[str] = (),
 ) -> Settings:
     """Settings from what an operator writes.
 
@@ -52,11 +58,14 @@ def settings_of(
         queue=queue,
         memory_bytes=parse_bytes(memory, "--memory"),
         max_body_bytes=parse_bytes(max_body, "--max-body", least=1),
+        max_upload_bytes=parse_bytes(max_upload, "--max-upload", least=1),
+        upload_quota_bytes=parse_bytes(upload_quota, "--upload-quota", least=1),
         time_limit_s=time_limit_s,
         keep_s=keep_s,
         tokens=tuple(parse_token(text) for text in texts),
         roots=tuple(roots),
         insecure=insecure,
+        allowed_hosts=tuple(allowed_hosts),
     )
     if not (settings.tokens or insecure or is_loopback(host)):
         raise UsageError(
@@ -64,16 +73,6 @@ def settings_of(
             "--insecure if a proxy in front of it asks who calls"
         )
     return settings
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(
@@ -95,12 +94,12 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(STOP_GRACE_S),
-        h11_max_incomplete_event_size=64 * 1024,
+        timeout_graceful_shutdown=int(STOP_GRACE_S + ANSWER_S),
+        http=BoundedHeads,
     )
     name = f"[{settings.host}]" if ":" in settings.host else settings.host
     on_start(f"scopezoo serves on http://{name}:{listener.getsockname()[1]}")
-    uvicorn.Server(config).run(sockets=[listener])
+    GentleServer(config, app.state.server.runner, STOP_GRACE_S).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

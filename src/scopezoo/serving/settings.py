@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,7 +11,8 @@ from scopezoo.errors import UsageError
 
 Role = Literal["predict", "upload", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-"""Each role may do what those before it may: run models, send files for jobs, add models."""
+"""Each role may do what those before it may: run models and jobs, upload more for a job than a body
+may have, add models."""
 MIN_SECRET = 16
 """Characters of the shortest secret that is taken."""
 
@@ -31,6 +33,8 @@ class Settings:
     `models` are MODELs, None for the whole collection. `workers` predictions that people wait for
     run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them
     together, beyond what an idle server takes. `roots` are folders and URLs that jobs may read.
+    One upload for a job has at most `max_upload_bytes`, all of them `upload_quota_bytes`. Without
+    tokens the server is called by loopback names and `allowed_hosts` alone, or, with "*", by any.
     """
 
     folder: Path
@@ -48,6 +52,7 @@ class Settings:
     tokens: tuple[Token, ...] = ()
     roots: tuple[str, ...] = ()
     insecure: bool = False
+    allowed_hosts: tuple[str, ...] = ()
 
     @property
     def run_bytes(self) -> int:
@@ -68,7 +73,12 @@ def parse_token(text: str) -> Token:
             f"--token for {role}: the secret has {len(secret)} characters, expected at least "
             f"{MIN_SECRET}; make one with: python -c 'import secrets; print(secrets.token_hex())'"
         )
-    return Token(name or role, role, secret)
+    return Token(name or _unnamed(role, secret), role, secret)
+
+
+def _unnamed(role: str, secret: str) -> str:
+    """A name that is the same at every start, and another for every secret."""
+    return f"{role}-{hashlib.sha256(secret.encode()).hexdigest()[:8]}"
 
 
 def _three(text: str) -> tuple[str, str, str]:

@@ -7,22 +7,23 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-napari = pytest.importorskip("napari", reason="napari is not installed: scopezoo[napari]")
 
 START_QT = "from qtpy.QtWidgets import QApplication; QApplication([])"
 WIDGET = "Run a model"
 
 
 @pytest.fixture(scope="session")
-def display() -> None:
+def display(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The display there is, else one of Xvfb's; skips where Qt cannot use it."""
+    pytest.importorskip("napari", reason="napari is not installed: scopezoo[napari]")
     os.environ.setdefault("QT_API", "pyside6")
+    os.environ["NAPARI_CONFIG"] = str(tmp_path_factory.mktemp("napari") / "settings.yaml")
     if not os.environ.get("DISPLAY"):
         _start_display()
     # in a process of its own: where a library is missing, Qt ends the process
@@ -46,30 +47,58 @@ def _start_display() -> None:
 
 
 @pytest.fixture
-def plugins(display: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ARG001
-    """The plugin manager of a test, with this plugin as its manifest file says."""
-    from npe2 import PluginManager, PluginManifest
+def viewer(
+    display: None,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Any]:
+    """A viewer that is not shown, with this plugin; it and the widget keep settings to the test."""
+    import napari
     from qtpy.QtCore import QSettings
 
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path))
-    monkeypatch.setenv("NAPARI_CONFIG", str(tmp_path / "napari.yaml"))
+    register_plugin()
+    found = napari.Viewer(show=False)
+    yield found
+    found.close()
+    wait(0.05)
+
+
+def register_plugin() -> Any:
+    """The plugin manager, with this plugin as its manifest file says, installed or not."""
+    from npe2 import PluginManager, PluginManifest
+
     manager = PluginManager.instance()
+    manager.discover()
     if "scopezoo" not in manager:
         import scopezoo.serving.napari as plugin
 
-        manifest = Path(plugin.__path__[0]) / "napari.yaml"
-        manager.register(PluginManifest.from_file(manifest))
+        manager.register(PluginManifest.from_file(Path(plugin.__path__[0]) / "napari.yaml"))
     return manager
 
 
 @pytest.fixture
-def viewer(plugins: Any, make_napari_viewer: Callable[..., Any]) -> Any:  # noqa: ARG001
-    return make_napari_viewer()
-
-
-@pytest.fixture
-def widget(viewer: Any, qtbot: Any) -> Any:
+def widget(viewer: Any) -> Any:
     """The widget in a viewer, with the models of this computer."""
     _, found = viewer.window.add_plugin_dock_widget("scopezoo", WIDGET)
-    qtbot.waitUntil(lambda: found.models.model() is not None)
+    wait_until(lambda: found.models.model() is not None)
     return found
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Let the window work until the condition holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        wait(0.01)
+
+
+def wait(seconds: float) -> None:
+    """Let the window work for a while."""
+    from qtpy.QtWidgets import QApplication
+
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        QApplication.processEvents()
+        time.sleep(0.002)

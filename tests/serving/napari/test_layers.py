@@ -6,12 +6,10 @@ import subprocess
 import sys
 from typing import Any
 
-import dask.array
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from napari.layers import Image as ImageLayer
 
 from scopezoo.errors import StoppedError, UsageError
 from scopezoo.image import Image
@@ -24,10 +22,12 @@ from scopezoo.serving.napari.layer_image import (
 )
 from scopezoo.serving.napari.result_layers import Place, output_layers
 
+napari = pytest.importorskip("napari", reason="napari is not installed: scopezoo[napari]")
+ImageLayer = napari.layers.Image
 SIZES = {"T": 2, "Z": 3, "C": 4, "Y": 6, "X": 5}
 
 
-def layer_of(axes: str, **settings: Any) -> ImageLayer:
+def layer_of(axes: str, **settings: Any) -> Any:
     shape = tuple(SIZES[axis] for axis in axes)
     pixels = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
     return ImageLayer(pixels, name="layer", **settings)
@@ -80,6 +80,8 @@ def test_frame_interval() -> None:
 
 
 def test_a_dask_layer_is_computed_where_it_is_sliced() -> None:
+    import dask.array
+
     computed: list[Any] = []
 
     def compute(block: Any, block_info: Any = None) -> Any:

@@ -17,6 +17,7 @@ from scopezoo.predict import predict
 from scopezoo.serving.napari.pixels import image_layers
 from scopezoo.serving.napari.reader import reader_of
 from scopezoo.store import resolve
+from tests.serving.napari.conftest import register_plugin
 from tests.small_models import (
     encoder_decoder,
     image_model,
@@ -79,6 +80,7 @@ def test_labels_of_an_ome_zarr_open_as_labels(viewer: Any, tmp_path: Path) -> No
 
 
 def test_large_images_are_lazy_pyramids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dask", reason="dask comes with napari: scopezoo[napari]")
     monkeypatch.setattr("scopezoo.serving.napari.pixels.LOADED_BYTES", 1000)
     store = tmp_path / "large.ome.zarr"
     pixels = np.random.default_rng(0).integers(0, 255, (1300, 1200)).astype(np.uint8)
@@ -135,8 +137,8 @@ def test_a_colour_image_is_one_layer(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, pixels)
 
 
-def test_samples_open(plugins: Any, viewer: Any) -> None:
-    for sample in plugins.get_manifest("scopezoo").contributions.sample_data:
+def test_samples_open(viewer: Any) -> None:
+    for sample in register_plugin().get_manifest("scopezoo").contributions.sample_data:
         layers = viewer.open_sample("scopezoo", sample.key)
         assert layers
         assert layers[0].data.max() > 0

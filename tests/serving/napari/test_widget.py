@@ -8,16 +8,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import numpy as np
 import pytest
 from onnx import helper
-from qtpy.QtWidgets import QMessageBox
 
 from scopezoo.datasets.simulate import simulate_nuclei
 from scopezoo.predict import predict
-from scopezoo.serving.napari import runner as runner_module
+from scopezoo.serving.napari.job import run_job
 from tests.conftest import REPOSITORY
+from tests.serving.napari.conftest import wait, wait_until
 from tests.small_models import (
     BATCH,
     channels,
@@ -30,7 +29,7 @@ from tests.small_models import (
     write_package,
 )
 
-RUN_MS = 60_000
+pytest.importorskip("napari", reason="napari is not installed: scopezoo[napari]")
 
 
 @pytest.fixture
@@ -43,24 +42,24 @@ def small_labels(tmp_path: Path) -> Path:
     return write_package(tmp_path / "small_labels", label_model(), stardist_network())
 
 
-def run(widget: Any, qtbot: Any) -> None:
+def run(widget: Any) -> None:
     """Press Run and wait for the end."""
     assert widget.bar.run.isEnabled()
     widget.bar.run.click()
-    qtbot.waitUntil(lambda: not widget.runner.is_running, timeout=RUN_MS)
+    wait_until(lambda: not widget.runner.is_running)
 
 
-def open_model(widget: Any, qtbot: Any, package: Path) -> None:
+def open_model(widget: Any, package: Path) -> None:
     widget.open_model(package)
-    qtbot.waitUntil(lambda: widget.models.model() is not None)
+    wait_until(lambda: widget.models.model() is not None)
     assert widget.models.model().package.location == package
 
 
-def test_the_list_has_covers_and_answers_searches(widget: Any, qtbot: Any) -> None:
+def test_the_list_has_covers_and_answers_searches(widget: Any) -> None:
     from scopezoo.serving.napari.model_list import COVER
 
     first = widget.models.items.item(0)
-    qtbot.waitUntil(lambda: first.data(COVER) is not None)
+    wait_until(lambda: first.data(COVER) is not None)
     assert widget.about.text() == widget.models.model().description
     widget.models.search.setText("stardist NUCLEI")
     assert widget.models.model() is not None
@@ -69,14 +68,12 @@ def test_the_list_has_covers_and_answers_searches(widget: Any, qtbot: Any) -> No
     assert not widget.bar.run.isEnabled()
 
 
-def test_labels_lie_on_the_layer_and_have_a_row_per_object(
-    viewer: Any, widget: Any, qtbot: Any
-) -> None:
+def test_labels_lie_on_the_layer_and_have_a_row_per_object(viewer: Any, widget: Any) -> None:
     pixels, _ = simulate_nuclei((128, 160), 1, nuclei=12)
     layer = viewer.add_image(
         pixels, name="cells", scale=(0.5, 0.25), translate=(3, -2), units=("um", "um"), rotate=20
     )
-    run(widget, qtbot)
+    run(widget)
     labels = viewer.layers[-1]
     found = predict("nuclei-stardist-2d", pixels).images["labels"].read()
     assert found.max() > 3
@@ -93,14 +90,14 @@ def test_labels_lie_on_the_layer_and_have_a_row_per_object(
     assert f"{found.max()} objects" in widget.bar.message.text()
 
 
-def test_a_channel_of_a_time_series(viewer: Any, widget: Any, qtbot: Any, small: Path) -> None:
+def test_a_channel_of_a_time_series(viewer: Any, widget: Any, small: Path) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.random((2, 3, 40, 50)).astype(np.float32)
     layer = viewer.add_image(pixels, name="movie", axis_labels=("t", "c", "y", "x"))
-    open_model(widget, qtbot, small)
+    open_model(widget, small)
     assert widget.inputs.axes.currentData() == "TCYX"
     widget.inputs.channel.setCurrentText("2")
-    run(widget, qtbot)
+    run(widget)
     result = viewer.layers[-1]
     expected = predict(small, pixels[:, 2], axes="TYX").images["out"].read()
     np.testing.assert_allclose(result.data[:, 0], expected, atol=1e-5)
@@ -111,20 +108,22 @@ def test_a_channel_of_a_time_series(viewer: Any, widget: Any, qtbot: Any, small:
 
 
 def test_dimensions_are_asked_for_where_the_layer_does_not_tell(
-    viewer: Any, widget: Any, qtbot: Any, small_labels: Path
+    viewer: Any, widget: Any, small_labels: Path
 ) -> None:
     pixels = np.zeros((3, 40, 50), np.uint8)
     pixels[:, 10:20, 10:20] = 200
-    open_model(widget, qtbot, small_labels)
+    open_model(widget, small_labels)
     viewer.add_image(pixels, name="stack")
     choice = widget.inputs.axes
     assert [choice.itemData(i) for i in range(choice.count())] == ["ZYX", "TYX", "CYX"]
     choice.setCurrentIndex(1)
-    run(widget, qtbot)
+    run(widget)
     assert set(viewer.layers[-1].features["t"]) == {0, 1, 2}
 
 
-def test_a_lazy_layer_is_read_in_parts(viewer: Any, widget: Any, qtbot: Any, small: Path) -> None:
+def test_a_lazy_layer_is_read_in_parts(viewer: Any, widget: Any, small: Path) -> None:
+    import dask.array
+
     largest = 0
     lock = threading.Lock()
     whole = np.random.default_rng(1).random((1024, 1024)).astype(np.float32)
@@ -140,35 +139,37 @@ def test_a_lazy_layer_is_read_in_parts(viewer: Any, widget: Any, qtbot: Any, sma
 
     lazy = dask.array.from_array(Stored(), chunks=(256, 256), meta=whole[:0, :0])
     viewer.add_image([lazy, lazy[::4, ::4]], multiscale=True, contrast_limits=(0, 1), name="big")
-    open_model(widget, qtbot, small)
+    open_model(widget, small)
     widget.options.tile.setValue(256)
-    run(widget, qtbot)
+    run(widget)
     assert largest <= 256 * 256
     expected = predict(small, whole).images["out"].read()
     np.testing.assert_allclose(viewer.layers[-1].data, expected, atol=1e-4)
 
 
 def test_a_result_can_go_to_a_file(
-    viewer: Any, widget: Any, qtbot: Any, small_labels: Path, tmp_path: Path
+    viewer: Any, widget: Any, small_labels: Path, tmp_path: Path
 ) -> None:
+    import dask.array
+
     pixels = np.zeros((1200, 1100), np.uint8)
     pixels[50:60, 70:80] = 200
     viewer.add_image(pixels, name="plane")
-    open_model(widget, qtbot, small_labels)
+    open_model(widget, small_labels)
     widget.options.output.setText(str(tmp_path / "out.ome.zarr"))
-    run(widget, qtbot)
+    run(widget)
     labels = viewer.layers[-1]
     assert labels.multiscale
     assert isinstance(labels.data[0], dask.array.Array)
     expected = predict(small_labels, pixels).images["out"].read()
     np.testing.assert_array_equal(np.asarray(labels.data[0]), expected)
     assert (tmp_path / "out.json").exists()
-    run(widget, qtbot)
+    run(widget)
     assert "give another name under Save to" in widget.bar.message.text()
 
 
 def test_a_model_of_two_images_asks_for_two_layers(
-    viewer: Any, widget: Any, qtbot: Any, tmp_path: Path
+    viewer: Any, widget: Any, tmp_path: Path
 ) -> None:
     add = helper.make_node("Sub", ["raw", "other"], ["out"])
     free = [1, 1, "y", "x"]
@@ -180,19 +181,19 @@ def test_a_model_of_two_images_asks_for_two_layers(
     pixels = np.random.default_rng(0).random((2, 30, 40)).astype(np.float32)
     for name, plane in zip("ab", pixels, strict=True):
         viewer.add_image(plane, name=name)
-    open_model(widget, qtbot, package)
+    open_model(widget, package)
     for name, choice in zip("ab", widget.inputs._choices.values(), strict=True):
         choice.setCurrentText(name)
-    run(widget, qtbot)
+    run(widget)
     np.testing.assert_allclose(viewer.layers[-1].data, pixels[0] - pixels[1], atol=1e-6)
     assert viewer.layers[-1].name == "a two"
 
 
 def test_cancel_stops_between_tiles(
-    viewer: Any, widget: Any, qtbot: Any, small: Path, monkeypatch: pytest.MonkeyPatch
+    viewer: Any, widget: Any, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[int] = []
-    real = runner_module.run_job
+    real = run_job
 
     def slow_job(job: Any, progress: Any) -> Any:
         def slow(done: int, total: int) -> None:
@@ -202,68 +203,65 @@ def test_cancel_stops_between_tiles(
 
         return real(job, slow)
 
-    monkeypatch.setattr(runner_module, "run_job", slow_job)
+    monkeypatch.setattr("scopezoo.serving.napari.runner.run_job", slow_job)
     viewer.add_image(np.random.default_rng(2).random((700, 700)), name="plane")
-    open_model(widget, qtbot, small)
+    open_model(widget, small)
     widget.options.tile.setValue(128)
-    run(widget, qtbot)
+    run(widget)
     assert told == [1]
     assert len(viewer.layers) == 1
     assert "Stopped" in widget.bar.message.text()
     assert widget.bar.run.isEnabled()
 
 
-def test_errors_are_messages(viewer: Any, widget: Any, qtbot: Any, tmp_path: Path) -> None:
+def test_errors_are_messages(viewer: Any, widget: Any, tmp_path: Path) -> None:
     viewer.add_image(np.full((300, 300), np.nan), name="empty")
-    run(widget, qtbot)
+    run(widget)
     assert "NaN" in widget.bar.message.text()
     assert len(viewer.layers) == 1
     widget.open_model(tmp_path)
     assert "not a package" in widget.bar.message.text()
-    assert not viewer.window._qt_window.findChildren(QMessageBox)
 
 
 def test_options_of_the_command_line_have_the_widgets_names(
-    viewer: Any, widget: Any, qtbot: Any, tmp_path: Path
+    viewer: Any, widget: Any, tmp_path: Path
 ) -> None:
     package = write_package(tmp_path / "volume", image_model(3), encoder_decoder(3))
     viewer.add_image(np.zeros((40, 40)), name="plane")
-    open_model(widget, qtbot, package)
-    run(widget, qtbot)
+    open_model(widget, package)
+    run(widget)
     assert "under Dimensions" in widget.bar.message.text()
     assert "--" not in widget.bar.message.text()
 
 
-def test_a_widget_can_be_closed_while_it_runs(
-    viewer: Any, widget: Any, qtbot: Any, small: Path
-) -> None:
+def test_a_widget_can_be_closed_while_it_runs(viewer: Any, widget: Any, small: Path) -> None:
     viewer.add_image(np.random.default_rng(2).random((900, 900)), name="plane")
-    open_model(widget, qtbot, small)
+    open_model(widget, small)
     widget.options.tile.setValue(64)
     widget.bar.run.click()
     worker = widget.runner._worker
     viewer.window.remove_dock_widget(widget.parent())
     viewer.add_image(np.zeros((8, 8)))
-    qtbot.waitUntil(lambda: not worker.is_running, timeout=RUN_MS)
-    qtbot.wait(100)
+    wait_until(lambda: not worker.is_running)
+    wait(0.1)
     assert len(viewer.layers) == 2
 
 
-def test_models_of_a_server(viewer: Any, widget: Any, qtbot: Any, address: str) -> None:
+def test_models_of_a_server(viewer: Any, widget: Any, address: str) -> None:
     widget.where.address.setText(address)
     widget.where.where.setCurrentIndex(1)
-    qtbot.waitUntil(lambda: widget.models.items.count() == 2, timeout=RUN_MS)
+    wait_until(lambda: widget.models.items.count() == 2)
     widget.models.search.setText("small")
     rows = range(widget.models.items.count())
     widget.models.pick(next(i for i in rows if not widget.models.items.item(i).isHidden()))
     pixels = np.random.default_rng(3).random((60, 70)).astype(np.float32)
     viewer.add_image(pixels, name="plane", scale=(2, 2))
-    run(widget, qtbot)
+    run(widget)
     assert viewer.layers[-1].name == "plane small"
     np.testing.assert_allclose(viewer.layers[-1].scale, (2, 2))
     widget.where.address.setText("http://127.0.0.1:9")
     widget.where.connect_button.click()
-    qtbot.waitUntil(lambda: "127.0.0.1:9" in widget.bar.message.text(), timeout=RUN_MS)
+    wait_until(lambda: "127.0.0.1:9" in widget.bar.message.text())
 
 
 @pytest.mark.usefixtures("display")

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+from contextlib import ExitStack
 from http.client import HTTPConnection
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+
+from tests.serving.live import live_server
 
 INFER = "/v2/models/small/infer"
 LENGTH = "Inference-Header-Content-Length"
@@ -43,6 +48,23 @@ def test_the_request_is_right_if_nothing_is_changed(http: httpx.Client) -> None:
     answer = http.post(INFER, content=text + tail, headers={LENGTH: str(len(text))})
     assert answer.status_code == 200
     assert answer.json()["model_name"] == "small"
+
+
+def test_clients_that_stall_keep_no_room_from_others(small_package: Path, tmp_path: Path) -> None:
+    """Each of them says that it will send a quarter of what bodies may take together."""
+    text, tail = request()
+    options = {"models": (str(small_package),), "memory_bytes": 200_000_000}
+    with live_server(tmp_path, **options) as address, ExitStack() as open_ones:
+        host, _, port = address.removeprefix("http://").partition(":")
+        for more in ("Transfer-Encoding: chunked", "Content-Length: 25000000") * 4:
+            raw = open_ones.enter_context(socket.create_connection((host, int(port))))
+            raw.sendall(f"POST {INFER} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n\r\n".encode())
+        headers = {LENGTH: str(len(text))}
+        for packing in ("identity", "gzip"):
+            body = gzip.compress(text + tail) if packing == "gzip" else text + tail
+            headers["Content-Encoding"] = packing
+            answer = httpx.post(address + INFER, content=body, headers=headers, timeout=20)
+            assert answer.status_code == 200
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -11,7 +11,7 @@ from scopezoo.serving.errors import HttpError
 from scopezoo.serving.jobs.request import Input
 from scopezoo.serving.jobs.roots import Roots
 from scopezoo.serving.jobs.uploads import Uploads, no_upload
-from scopezoo.serving.samples import sample_image, sample_reference
+from scopezoo.serving.samples import sample_image, sample_name, sample_reference
 from scopezoo.store.package import Package
 
 
@@ -48,7 +48,7 @@ class Inputs:
         reference = sample_reference(package)
         if reference is None:
             raise ModelNotFoundError(f"{package.id} brings no image to try")
-        return reference.source
+        return sample_name(package, reference)
 
     def open(self, one: Input, package: Package, check: Callable[[], None]) -> str:
         """The path or URL that the engine reads. Raises what `admit` does, and what `check` does.

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from scopezoo.serving.auth import Caller, require
+from scopezoo.serving.auth import Caller, check_role, require
 from scopezoo.serving.errors import HttpError
 from scopezoo.serving.jobs.uploads import Upload, Uploads, no_upload
 from scopezoo.serving.limits import chunks
@@ -25,7 +25,7 @@ BUFFER_BYTES = 2**20
 MAX_METADATA = 4096
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"])
-Uploader = Annotated[Caller, require("upload")]
+Predictor = Annotated[Caller, require("predict")]
 
 
 @router.options("", status_code=204, dependencies=[require("predict")])
@@ -40,10 +40,12 @@ async def capabilities(request: Request) -> Response:
 
 
 @router.post("", status_code=201)
-async def create(request: Request, caller: Uploader) -> Response:
+async def create(request: Request, caller: Predictor) -> Response:
     """Begin an upload; its `Location` takes the parts."""
     _check_version(request)
     length = _number(request, "Upload-Length")
+    if length > server(request).settings.max_body_bytes:  # what any caller may send as a body
+        check_role(caller, "upload")
     metadata = request.headers.get("upload-metadata", "")
     filename = _metadata(metadata).get("filename", "image")
     upload = await asyncio.to_thread(
@@ -53,7 +55,7 @@ async def create(request: Request, caller: Uploader) -> Response:
 
 
 @router.head("/{upload_id}")
-async def offset(upload_id: str, request: Request, caller: Uploader) -> Response:
+async def offset(upload_id: str, request: Request, caller: Predictor) -> Response:
     """How many bytes have been received."""
     _check_version(request)
     upload = await asyncio.to_thread(_own, request, upload_id, caller)
@@ -69,7 +71,7 @@ async def offset(upload_id: str, request: Request, caller: Uploader) -> Response
 
 
 @router.patch("/{upload_id}", status_code=204)
-async def append(upload_id: str, request: Request, caller: Uploader) -> Response:
+async def append(upload_id: str, request: Request, caller: Predictor) -> Response:
     """Add the body at `Upload-Offset`, which must be the end of what was received."""
     _check_version(request)
     if request.headers.get("content-type") != PART_TYPE:
@@ -88,7 +90,7 @@ async def append(upload_id: str, request: Request, caller: Uploader) -> Response
 
 
 @router.delete("/{upload_id}", status_code=204)
-async def terminate(upload_id: str, request: Request, caller: Uploader) -> Response:
+async def terminate(upload_id: str, request: Request, caller: Predictor) -> Response:
     """Give an upload up, or remove one that is whole."""
     _check_version(request)
     upload = await asyncio.to_thread(_own, request, upload_id, caller)
@@ -99,7 +101,7 @@ async def terminate(upload_id: str, request: Request, caller: Uploader) -> Respo
 
 
 @router.post("/{upload_id}", include_in_schema=False)
-async def overridden(upload_id: str, request: Request, caller: Uploader) -> Response:
+async def overridden(upload_id: str, request: Request, caller: Predictor) -> Response:
     """For clients that can only POST: `X-HTTP-Method-Override` says what is meant."""
     method = request.headers.get("x-http-method-override", "").upper()
     handler = {"PATCH": append, "DELETE": terminate, "HEAD": offset}.get(method)

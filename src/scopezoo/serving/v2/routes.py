@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from scopezoo.errors import ScopezooError
 from scopezoo.serving.auth import require
 from scopezoo.serving.errors import HttpError, as_http_error
-from scopezoo.serving.limits import declared_length, read_body
+from scopezoo.serving.limits import read_body, waiting_body
 from scopezoo.serving.state import Server, server
 from scopezoo.serving.v2.datatypes import ProtocolError
 from scopezoo.serving.v2.infer import infer
@@ -146,8 +146,14 @@ async def run_inference(
     """Run the network on tensors as they are, or, with the parameter `processing: true`, with the
     package's pre- and post-processing on an image of any size."""
     signature = await shared.signature(package)
-    async with state.runner.admitted(), shared.room.taken(_expected_bytes(request, shared)):
-        body = await read_body(request, shared.max_body_bytes)
+    scratch = state.settings.folder / "scratch"
+    async with (
+        state.runner.admitted(),
+        waiting_body(request, scratch, shared.max_body_bytes) as waiting,
+        # only now: a client that sends slowly would keep the room from others
+        shared.room.taken(waiting.needed_bytes),
+    ):
+        body = await waiting.read()
         work = partial(
             infer,
             state,
@@ -168,13 +174,6 @@ async def run_inference(
     if answer.packing:
         headers["Content-Encoding"] = answer.packing
     return Response(answer.body, headers=headers)
-
-
-def _expected_bytes(request: Request, shared: SharedState) -> int:
-    """The body's size in memory; of one that is packed or comes in chunks, the most it may be."""
-    length = declared_length(request, shared.max_body_bytes)
-    packed = request.headers.get("content-encoding", "identity") != "identity"
-    return shared.max_body_bytes if length is None or packed else length
 
 
 def _packing(request: Request) -> str | None:

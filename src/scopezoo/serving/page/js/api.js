@@ -77,7 +77,7 @@ export async function patiently(action, { signal, onWait, evenAway = false }) {
     try {
       return await action();
     } catch (error) {
-      const isBusy = error.status === 503 || error.status === 429;
+      const isBusy = [423, 429, 503].includes(error.status);
       if (!isBusy && !(evenAway && error.status === 0)) throw error;
       const seconds = Math.min(MAX_WAIT_S, Math.ceil(error.retryAfterS ?? Math.min(30, 2 ** tries)));
       for (let left = seconds; left > 0; left -= 1) {
@@ -99,11 +99,17 @@ export async function showPicture(img, path) {
   img.src = url;
 }
 
+/** What is in a file: one that is here as `blob`, or lies at `url`. */
+export async function contentOf({ blob, url }, options) {
+  return blob ?? (await request(url, options)).blob();
+}
+
 /** Let the browser save a file; with a token it is fetched first. */
-export async function save(path, name) {
+export async function save(file, name) {
+  const isHere = file.blob || token.get();
   const link = document.createElement("a");
   link.download = name;
-  link.href = token.get() ? URL.createObjectURL(await (await request(path)).blob()) : path;
+  link.href = isHere ? URL.createObjectURL(await contentOf(file)) : file.url;
   link.click();
   if (link.href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

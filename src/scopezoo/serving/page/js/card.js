@@ -17,7 +17,7 @@ export async function showCard({ parts: [id], signal }) {
         chips(model),
         h("div", { class: "row" },
           h("a", { class: "button primary", href: `${modelAddress(model)}/try` }, "Try it"),
-          h("button", { type: "button", onclick: () => save(model.links.package, `${model.id}.zip`) }, "Download the package"))),
+          h("button", { type: "button", onclick: () => save({ url: model.links.package }, `${model.id}.zip`) }, "Download the package"))),
       h("div", { class: "cover" }, coverOf(model))),
     h("div", { class: "card-body" },
       h("div", { class: "prose" }, cardText(text, model)),

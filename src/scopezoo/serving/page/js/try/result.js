@@ -1,6 +1,6 @@
 // What came out: how many objects, their table, files to keep, and how to get the same elsewhere.
 
-import { getJson, request, save } from "../api.js";
+import { contentOf, save } from "../api.js";
 import { bytes, h, number, plural } from "../dom.js";
 import { sizeHistogram } from "./histogram.js";
 import { recipesView } from "./recipes-view.js";
@@ -10,6 +10,8 @@ const TITLES = {
   result: "Result", rois: "ImageJ ROIs", table: "Table", record: "Record", preview: "Preview",
 };
 
+const MAX_TABLE_BYTES = 30_000_000;
+
 /** The file of one kind among a job's, or undefined. */
 export function fileOf(job, kind) {
   return job.files.find((file) => file.kind === kind);
@@ -18,19 +20,22 @@ export function fileOf(job, kind) {
 /** The result's section, and the table where there is one. */
 export async function resultView({ job, made, sample, onChoose }) {
   const tableFile = fileOf(job, "table");
-  const data = tableFile ? readTable(await (await request(tableFile.url)).text()) : null;
+  const isSmall = tableFile && tableFile.size <= MAX_TABLE_BYTES;
+  const data = isSmall ? readTable(await (await contentOf(tableFile)).text()) : null;
+  const count = job.objects ?? data?.rows.length;
   const table = data?.rows.length ? new ObjectTable(data, onChoose) : null;
   const element = h("section", { class: "result", "aria-labelledby": "result-title" },
-    h("h2", { id: "result-title", tabindex: -1 }, data ? plural(job.objects ?? data.rows.length, "object") : "Result"),
+    h("h2", { id: "result-title", tabindex: -1 }, count === undefined ? "Result" : plural(count, "object")),
     warnings(job),
-    data && !data.rows.length ? h("p", {}, "Nothing was found. Is it the right channel, and are the objects of the size that the card names?") : null,
+    tableFile && !isSmall ? h("p", {}, "The table is too large for this page: download it.") : null,
+    count === 0 ? h("p", {}, "Nothing was found. Is it the right channel, and are the objects of the size that the card names?") : null,
     h("div", { class: "result-top" },
       h("div", {}, downloads(job), h("p", { class: "hint" }, keptUntil(job))),
       data ? sizeHistogram(data) : null),
     table ? h("details", { open: true }, h("summary", {}, h("h3", {}, "Objects")), table.element) : null,
     h("h3", {}, "The same result elsewhere"),
     h("p", { class: "hint" }, `In the folder where ${made.file} is`, sample
-      ? [" (", h("a", { href: sample, download: made.file, onclick: (event) => { event.preventDefault(); save(sample, made.file); } }, "download it"), ")"] : null,
+      ? [" (", h("a", { href: sample, download: made.file, onclick: (event) => { event.preventDefault(); save({ url: sample }, made.file); } }, "download it"), ")"] : null,
       ". The pixels are the same, to the byte."),
     recipesView(made));
   return { element, table, data };
@@ -44,7 +49,7 @@ function warnings(job) {
 function downloads(job) {
   return h("ul", { class: "downloads", role: "list", "aria-label": "Downloads" }, Object.keys(TITLES)
     .flatMap((kind) => job.files.filter((file) => file.kind === kind))
-    .map((file) => h("li", {}, h("button", { type: "button", onclick: () => save(file.url, file.name) },
+    .map((file) => h("li", {}, h("button", { type: "button", onclick: () => save(file, file.name) },
       h("strong", {}, TITLES[file.kind]),
       h("span", {}, `${file.name} · ${bytes(file.size)}`)))));
 }
@@ -59,7 +64,7 @@ function keptUntil(job) {
 export async function runSummary(job) {
   const record = fileOf(job, "record");
   if (!record || !job.started || !job.finished) return "";
-  const { model, versions } = await getJson(record.url);
+  const { model, versions } = JSON.parse(await (await contentOf(record)).text());
   const seconds = (new Date(job.finished) - new Date(job.started)) / 1000;
   return [`${model.id} ${model.version ?? ""}`.trim(), `${number(seconds)} s`, `scopezoo ${versions.scopezoo}`].join(" · ");
 }

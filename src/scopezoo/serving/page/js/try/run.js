@@ -2,17 +2,28 @@
 
 import { ApiError, getJson, patiently, pause, postJson, request } from "../api.js";
 import { upload } from "./upload.js";
+import { runWaiting } from "./waiting.js";
 
 const QUICK_S = 0.25;
 const SLOW_S = 1;
 const QUICK_POLLS = 20;
+
+/** As `runJob`, or without a job where the token does not allow one. */
+export async function run(asked, options) {
+  try {
+    return await runJob(asked, options);
+  } catch (error) {
+    if (error.status !== 403) throw error;
+    return runWaiting(asked, options);
+  }
+}
 
 /**
  * The finished job. `onPhase({phase, fraction, secondsLeft, waitS})` tells how far it is:
  * "sending", "queued", "running", "busy" or "away".
  * Raises ApiError where the server refuses or the job fails, AbortError where `signal` stops it.
  */
-export async function run({ model, image, parameters }, { signal, onPhase }) {
+async function runJob({ model, image, parameters }, { signal, onPhase }) {
   const onWait = (reason, seconds) => onPhase({ phase: reason, waitS: seconds });
   const options = { signal, onWait };
   let input = { sample: true };

@@ -150,11 +150,11 @@ export class Stage {
 
   showModes(kind) {
     this.modes.replaceChildren(h("fieldset", {}, h("legend", { class: "only-spoken" }, "Show"),
-      MODES[kind].filter(([mode]) => this.before || mode === "after").map(([mode, title]) => {
+      MODES[kind].map(([mode, title]) => {
         const radio = h("input", { type: "radio", name: "mode", value: mode, onchange: () => this.setMode(mode) });
         return h("label", {}, radio, h("span", {}, title));
       })));
-    this.modes.hidden = false;
+    this.modes.hidden = !this.before;
   }
 
   setMode(mode) {

@@ -37,11 +37,16 @@ async function sendParts(file, place, { signal, onProgress, onWait }) {
 }
 
 async function sendPart(file, offset, place, signal) {
-  const answer = await request(place, {
-    method: "PATCH", signal, body: file.slice(offset, offset + PART_BYTES),
-    headers: { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" },
-  });
-  return Number(answer.headers.get("Upload-Offset"));
+  try {
+    const answer = await request(place, {
+      method: "PATCH", signal, body: file.slice(offset, offset + PART_BYTES),
+      headers: { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" },
+    });
+    return Number(answer.headers.get("Upload-Offset"));
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    return receivedBytes(place, signal); // more had come than we knew
+  }
 }
 
 async function receivedBytes(place, signal) {

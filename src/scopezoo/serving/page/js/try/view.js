@@ -1,6 +1,6 @@
 // "Try it": one model, one image, one result.
 
-import { getJson, request } from "../api.js";
+import { contentOf, getJson } from "../api.js";
 import { announce, h, number, problem } from "../dom.js";
 import { modelAddress } from "../gallery.js";
 import { pixelSize } from "../card.js";
@@ -205,7 +205,7 @@ class Trial {
     const kind = this.model.outputs[0].kind === "labels" ? "labels" : "image";
     const isShown = result.size <= MAX_SHOWN_BYTES;
     const file = isShown ? result : fileOf(job, "preview");
-    const blob = await (await request(file.url, { signal })).blob();
+    const blob = await contentOf(file, { signal });
     if (signal.aborted) throw new DOMException("stopped", "AbortError");
     if (!isShown) this.stage.clear();
     await this.stage.openAfter(blob, file.name, isShown ? kind : "image");

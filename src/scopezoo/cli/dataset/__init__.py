@@ -1,0 +1,19 @@
+"""`scopezoo dataset …`: pairs of images, from two microscopes to a dataset that others can use."""
+
+from __future__ import annotations
+
+import typer
+
+from scopezoo.cli.dataset import check, importing, register_all, simulate, split
+
+app = typer.Typer(
+    name="dataset",
+    help="Pairs of images of one field by two microscopes.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command("simulate")(simulate.simulate_pairs)
+app.command("import")(importing.import_pairs)
+app.command("register-all")(register_all.register_all)
+app.command("check")(check.check_dataset)
+app.command("split")(split.split_dataset)
