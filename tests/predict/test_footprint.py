@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scopezoo.predict.footprint import COPIES, Footprint, footprint
+from scopezoo.predict.footprint import Footprint, footprint
 from scopezoo.predict.graph import MEMORY_FACTOR
 from scopezoo.predict.machine import resident_bytes
 from scopezoo.predict.probes import TensorLayout
 from scopezoo.predict.runtimes import Runtime
 
 EXTENTS = [{"y": 400, "x": 300}, {"y": 900, "x": 1000}]
-PASSING = 2 * COPIES * 4
+PASSING = 2 * 4
 """Of one channel in and out."""
 
 

@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from scopezoo.errors import PackageError, RuntimeFailedError
 from scopezoo.predict.geometry import Geometry, legal_sizes
 from scopezoo.predict.halo import AxisHalo, SpaceAxis, largest_difference, measure_halo
 from scopezoo.predict.probes import TensorLayout, make_probe
-from scopezoo.predict.runtimes import Runtime, lighter_weights, load_runtime, with_weights
+from scopezoo.predict.runtimes import Runtime, lighter_weights, with_weights
 from scopezoo.predict.tiles import AxisRule
 from scopezoo.store.cache import cache_folder
 from scopezoo.store.files import sha256
@@ -96,9 +96,7 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
         _space_axis(axis, geometry, None if graph is None else graph.axes[i])
         for i, axis in enumerate(geometry.axes)
     ]
-    exact = runtime
-    if runtime.precision != "float32":  # whose rounding would be taken for a need of halo
-        exact = load_runtime(package, runtime=runtime.name)
+    exact = _exact(package, runtime)
     lighter = _lighter(package, geometry, runtime, exact)
     memory = _footprint(package, geometry, runtime, lighter)
     found = measure_halo(exact.run, *_layouts(package, geometry), space).axes
@@ -114,6 +112,15 @@ def _find(package: Package, geometry: Geometry, runtime: Runtime) -> NetworkFact
         fixed_bytes=memory.fixed_bytes,
         bytes_per_px=memory.bytes_per_px,
     )
+
+
+def _exact(package: Package, runtime: Runtime) -> Runtime:
+    """The same network in float32, since rounding would be taken for a need of halo; loaded anew
+    where that is cheap, so that what it takes is given back."""
+    if runtime.weights_format != "onnx":
+        return runtime
+    content = package.read(package.description.weights["onnx"].file)
+    return with_weights(package, replace(runtime, precision="float32"), content)
 
 
 def _needed(found: AxisHalo) -> int | None:

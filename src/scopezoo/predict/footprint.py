@@ -23,14 +23,15 @@ LEAST_FACTOR = 0.4
 back meanwhile."""
 RUNS = 2
 """The arena of onnxruntime still grows in the second."""
-COPIES = 4
-"""Of each tile's inputs and outputs: in the network, read ahead or not yet written, and what their
-processing takes for a while."""
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Memory of a run in bytes: `fixed_bytes` of whatever size, and `bytes_per_px`."""
+    """Memory of a run in bytes: `fixed_bytes` of whatever size, and `bytes_per_px`.
+
+    Beside what the network takes this counts the tile that is read ahead and the results that are
+    not yet written.
+    """
 
     fixed_bytes: float
     bytes_per_px: float
@@ -42,7 +43,7 @@ def footprint(
     extents: Sequence[Mapping[str, int]],
     activation_bytes_per_px: float | None,
 ) -> Footprint:
-    """What a network takes, with the tiles that are on their way to and from it.
+    """What runs of a network take.
 
     It is loaded anew by `load` and run on images of two `extents`, the smaller first. Where that
     shows nothing, what the graph says counts, with room for every runtime.
@@ -77,7 +78,7 @@ def _run(network: Runtime, extent: Mapping[str, int], inputs: Sequence[TensorLay
     before = resident_bytes()
     for _ in range(RUNS):
         results = network.run(arrays)
-    passing = COPIES * sum(array.nbytes for array in (*arrays, *results)) / px
+    passing = sum(array.nbytes for array in (*arrays, *results)) / px
     del results
     after = resident_bytes()
     taken = None if before is None or after is None else after - before

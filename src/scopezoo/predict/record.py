@@ -36,9 +36,15 @@ def model_record(engine: Engine) -> dict[str, Any]:
 
 
 def tiles_record(engine: Engine, plan: TilePlan) -> dict[str, Any]:
-    """How the samples were tiled, with the halo in input pixels."""
+    """How the samples were tiled, with the halo in input pixels, and whether the network was
+    rewritten to compute less."""
     sizes = {axis: p.width for axis, p in zip(plan.axes, plan.plans, strict=True)}
-    record: dict[str, Any] = {"tiles_per_sample": len(plan), "tile_px": sizes}
+    is_lighter = engine.network(plan.tile_px, len(plan)) is not engine.runtime
+    record: dict[str, Any] = {
+        "tiles_per_sample": len(plan),
+        "tile_px": sizes,
+        "lighter_network": is_lighter,
+    }
     if len(plan) > 1:
         halo = engine.halo
         record["halo_px"] = {
