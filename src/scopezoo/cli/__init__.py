@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scopezoo.cli import models, package, predict, pull, serve, train, validate
+from scopezoo.cli import dataset, models, package, predict, pull, serve, train, validate
 from scopezoo.cli.failures import run_guarded
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("train")(train.train_model)
 app.command("package")(package.package_model)
 app.command("validate")(validate.validate_packages)
 app.command("serve")(serve.serve_models)
+app.add_typer(dataset.app)
 
 
 @app.callback(invoke_without_command=True)
