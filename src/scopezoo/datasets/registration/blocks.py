@@ -16,18 +16,23 @@ from scopezoo.datasets.registration.matrices import Matrix, Points
 from scopezoo.datasets.registration.sampling import sampled
 from scopezoo.datasets.registration.volume import Volume
 
-BLOCK = (16, 112, 112)
+BLOCK = (24, 112, 112)
 """Voxels along z, y and x of the target that one block has, at most."""
-SMALLEST = (8, 32, 32)
-"""In images that hold few blocks, these are as small as half the image, but not smaller."""
+SMALLEST = (24, 32, 32)
+"""In images that hold few blocks, these are as small as half the image, but not smaller: where
+their border cuts a cell, the unlike blur of two microscopes moves the match (16 planes: half a
+plane; 24: a tenth)."""
 SEARCH = (6, 12, 12)
 """How far a block is moved to either side, in voxels."""
 BLOCKS_PER_AXIS = (3, 8, 8)
 MIN_INSIDE = 0.9
 """Of a block's voxels; the source must have them."""
-MIN_CORRELATION = 0.15
-MIN_PEAK = 5.0
-"""How far a correlation peak stands above those at other shifts, in their standard deviations."""
+CLEAR_CORRELATION = 0.4
+"""Of images that do not belong together, no block reaches it (0.32 at most on simulated ones)."""
+FAINT_CORRELATION = 0.1
+MIN_PEAK = 9.0
+"""What noise makes faint may still stand out: above the correlation at other shifts, in their
+standard deviations."""
 CLASSES = 64
 
 
@@ -141,13 +146,18 @@ def _match(
     correlation = _correlation(block, around)
     peak = tuple(int(i) for i in np.unravel_index(int(correlation.argmax()), correlation.shape))
     offset, bend = _top(correlation, peak)
-    height, middle = float(correlation[peak]), float(np.median(correlation))
-    spread = 1.4826 * float(np.median(np.abs(correlation - middle)))
+    height = float(correlation[peak])
     return _Match(
-        np.array(peak) - search + offset,
-        bend / max(1 - height**2, 0.01),
-        height >= MIN_CORRELATION and height - middle >= MIN_PEAK * spread,
+        np.array(peak) - search + offset, bend / max(1 - height**2, 0.01), _is_clear(correlation)
     )
+
+
+def _is_clear(correlation: NDArray[np.float32]) -> bool:
+    """Whether the highest correlation is high in itself, or stands far above all others."""
+    height, middle = float(correlation.max()), float(np.median(correlation))
+    spread = 1.4826 * float(np.median(np.abs(correlation - middle)))
+    stands_out = height >= FAINT_CORRELATION and height - middle >= MIN_PEAK * spread
+    return height >= CLEAR_CORRELATION or stands_out
 
 
 def _correlation(block: NDArray[np.float32], around: NDArray[np.float32]) -> NDArray[np.float32]:
