@@ -14,7 +14,6 @@ from scopezoo.datasets import simulate_nuclei
 torch = pytest.importorskip("torch")
 pytest.importorskip("stardist")
 
-from scopezoo.models.evaluation import count_matches  # noqa: E402
 from scopezoo.models.instances import (  # noqa: E402
     Thresholds,
     find_stars,
@@ -23,6 +22,7 @@ from scopezoo.models.instances import (  # noqa: E402
     star_loss,
     star_targets,
 )
+from scopezoo.models.star_evaluation import count_matches  # noqa: E402
 from scopezoo.models.stardist import StarDist2d  # noqa: E402
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("stardist")
 
 from scopezoo import models  # noqa: E402
 from scopezoo.errors import FileError, StoppedError, UsageError  # noqa: E402
-from scopezoo.models import training  # noqa: E402
+from scopezoo.models import segmentation, training  # noqa: E402
 from scopezoo.models.evaluation import evaluate, record, training_figures  # noqa: E402
 from scopezoo.models.network import load_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
@@ -82,7 +82,7 @@ def test_training_ends_early_without_improvement(
     small_recipe: Path, blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.5, 0.4, 0.3])
-    monkeypatch.setattr(training, "validation_score", lambda *_: next(scores))
+    monkeypatch.setattr(segmentation, "validation_score", lambda *_: next(scores))
     content = yaml.safe_load(small_recipe.read_text())
     content["training"] |= {"patience": 2, "validate_every": 2, "steps": 100}
     small_recipe.write_text(yaml.safe_dump(content))

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 Row = dict[str, float]
+NOT_LOSSES = {"step", "seconds", "learning_rate", "score"}
 
 
 @contextmanager
@@ -29,25 +30,25 @@ def training_progress(
         yield lambda step, loss: bar.update(task, completed=step, loss=loss)
 
 
-def write_history(rows: list[Row], run: Path) -> None:
+def write_history(rows: list[Row], run: Path, score_name: str) -> None:
     """`history.csv`, one row for each look at the validation part, and its curve as a PNG."""
     with (run / "history.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
         table.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
-    _plot(rows, run / "history.png")
+    _plot(rows, run / "history.png", score_name)
 
 
-def _plot(rows: list[Row], path: Path) -> None:
+def _plot(rows: list[Row], path: Path, score_name: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     loss_axes, score_axes = figure.subplots(1, 2)
     steps = [row["step"] for row in rows]
-    for name in ("loss", "probability", "distance"):
+    for name in sorted(rows[0].keys() - NOT_LOSSES):
         loss_axes.plot(steps, [row[name] for row in rows], label=name)
     loss_axes.set(xlabel="step", ylabel="loss (training part)", yscale="log")
     loss_axes.legend()
     score_axes.plot(steps, [row["score"] for row in rows], marker=".")
-    score_axes.set(xlabel="step", ylabel="mean AP at IoU 0.5–0.9 (validation part)")
+    score_axes.set(xlabel="step", ylabel=f"{score_name} (validation part)")
     figure.savefig(path, dpi=110)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import nn
+
 from scopezoo.errors import FileError
 from scopezoo.models.checkpoint import load_tensors
-from scopezoo.models.recipe import Recipe
+from scopezoo.models.recipe import Recipe, StarDistNetwork
+from scopezoo.models.slices import SlicesUNet3d
 from scopezoo.models.stardist import StarDist2d
 
 
-def make_network(recipe: Recipe) -> StarDist2d:
+def make_network(recipe: Recipe) -> nn.Module:
     """The recipe's network with fresh weights, in training mode."""
     arguments = recipe.network
-    return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+    if isinstance(arguments, StarDistNetwork):
+        return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+    return SlicesUNet3d(arguments.channels, arguments.slices)
 
 
-def load_network(recipe: Recipe, weights: Path) -> StarDist2d:
+def load_network(recipe: Recipe, weights: Path) -> nn.Module:
     """The recipe's network with the weights of a state dict, ready to predict (eval mode).
 
     Raises FileError where the file is missing, broken, or of another network.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.models.recipe import Augmentation, Normalisation, Training
+from scopezoo.models.recipe import Augmentation, Normalisation, StarDistTraining
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def field_probabilities(fields: list[Field]) -> NDArray[np.float64]:
 
 
 def draw_patch(
-    field: Field, training: Training, rng: np.random.Generator
+    field: Field, training: StarDistTraining, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """A varied patch (YX, `patch_px` squared) of the image and of its labels."""
     how = training.augmentation

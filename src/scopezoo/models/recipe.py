@@ -35,12 +35,23 @@ class Citation(_Section):
     doi: str
 
 
-class Data(_Section):
-    """What the model learns from: a dataset of the collection and its committed split."""
+class SplitData(_Section):
+    """A dataset of the collection whose split is a file beside it."""
 
     dataset: str
     split: Path
     """Relative to the recipe."""
+
+
+class PairedData(_Section):
+    """A dataset of pairs, which holds its own split."""
+
+    dataset: str
+    unlike: tuple[str, ...] = ()
+    """Specimens of the test part that differ from those of training on purpose."""
+    registered: bool = True
+    """False takes the middles of the two fields for one place: what is learned without registering.
+    """
 
 
 class StarDistNetwork(_Section):
@@ -52,8 +63,23 @@ class StarDistNetwork(_Section):
     rays: Annotated[int, Field(ge=3)]
 
 
+class SlicesNetwork(_Section):
+    """Arguments of `scopezoo.models.slices.SlicesUNet3d`."""
+
+    kind: Literal["slices_unet_3d"]
+    channels: tuple[Count, ...]
+    slices: Annotated[int, Field(ge=1)]
+    """Planes from which one is made; odd."""
+
+    @model_validator(mode="after")
+    def _has_a_middle(self) -> SlicesNetwork:
+        if self.slices % 2 == 0:
+            raise ValueError(f"slices is {self.slices}: expected an odd number")
+        return self
+
+
 class Normalisation(_Section):
-    """Percentiles of the whole plane that become 0 and 1 (`scale_range` over y and x)."""
+    """Percentiles of the image (a plane, or a whole stack) that become 0 and 1 (`scale_range`)."""
 
     low_percentile: Annotated[float, Field(ge=0, lt=100)]
     high_percentile: Annotated[float, Field(gt=0, le=100)]
@@ -79,19 +105,25 @@ class Augmentation(_Section):
     """Standard deviation of a Gaussian blur, for a fifth of the patches."""
 
 
-class Training(_Section):
-    """How the weights are found."""
+class PairAugmentation(_Section):
+    """How a pair of patches is varied, beside quarter turns and mirroring, z included."""
 
+    gain: Range
+    """Factor on the normalised grey levels of both, drawn evenly in its logarithm."""
+    noise: Range
+    """Standard deviation of Gaussian noise on the source, in normalised grey levels, for half."""
+
+
+class _Training(_Section):
     seed: int
     steps: Count
     batch: Count
     patch_px: Count
     foreground: Probability
-    """Fraction of patches that are placed on an object."""
+    """Fraction of patches that are placed on an object, or where the target is bright."""
     learning_rate: Positive
     warmup_steps: Count
     weight_decay: Annotated[float, Field(ge=0)]
-    distance_weight: Positive
     average_decay: Probability
     """Decay per step of the moving average of the weights, which is what is kept."""
     precision: Literal["float32", "bfloat16"]
@@ -100,7 +132,32 @@ class Training(_Section):
     """Steps between two looks at the validation part, each with a checkpoint."""
     patience: Count
     """Looks without improvement after which training stops early."""
+
+
+class StarDistTraining(_Training):
+    """How the weights of a StarDist network are found."""
+
+    distance_weight: Positive
     augmentation: Augmentation
+
+
+class RestorationTraining(_Training):
+    """How the weights are found of a network that makes one image into another."""
+
+    loss: Literal["l1", "l2"]
+    planes: Count
+    """Depth of a patch of the target; the source's has the planes around it that it is made from.
+    """
+    augmentation: PairAugmentation
+
+
+class ProofImage(_Section):
+    """The image by which the package proves itself; `image` is relative to the recipe."""
+
+    image: Path
+    credit: str
+    size_px: dict[Literal["z", "y", "x"], Count]
+    """Of what is cut out of its middle."""
 
 
 class Recipe(_Section):
@@ -118,26 +175,65 @@ class Recipe(_Section):
     intended_use: str
     limitations: str
     cite: tuple[Citation, ...]
-    data: Data
-    network: StarDistNetwork
+    data: SplitData | PairedData
+    network: Annotated[StarDistNetwork | SlicesNetwork, Field(discriminator="kind")]
     normalisation: Normalisation
-    training: Training
+    training: StarDistTraining | RestorationTraining
+
+
+class StarDistRecipe(Recipe):
+    """Of a model that finds objects in planes."""
+
+    data: SplitData
+    network: StarDistNetwork
+    training: StarDistTraining
 
     @model_validator(mode="after")
-    def _patch_fits_the_network(self) -> Recipe:
-        stride = 2 ** len(self.network.channels)
-        if self.training.patch_px % stride:
-            raise ValueError(
-                f"training.patch_px is {self.training.patch_px}: expected a multiple of {stride}"
-            )
+    def _patch_fits_the_network(self) -> StarDistRecipe:
+        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
         return self
+
+
+class RestorationRecipe(Recipe):
+    """Of a model that makes an image into one like another microscope's."""
+
+    data: PairedData
+    network: SlicesNetwork
+    training: RestorationTraining
+    test_image: ProofImage
+    pixel_size_um: dict[Literal["z", "y", "x"], Positive]
+    """Of the images that it learns from, and is for."""
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> RestorationRecipe:
+        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
+        return self
+
+
+def _check_patch(patch_px: int, stride: int) -> None:
+    if patch_px % stride:
+        raise ValueError(f"training.patch_px is {patch_px}: expected a multiple of {stride}")
+
+
+KINDS: dict[str, type[Recipe]] = {
+    "stardist_2d": StarDistRecipe,
+    "slices_unet_3d": RestorationRecipe,
+}
+"""By `network.kind`."""
+
+
+def parse_recipe(content: Any) -> Recipe:
+    """A recipe of the kind that its network is; raises pydantic's ValidationError."""
+    network = content.get("network") if isinstance(content, dict) else None
+    kind = network.get("kind") if isinstance(network, dict) else None
+    return KINDS.get(str(kind), Recipe).model_validate(content)
 
 
 def read_recipe(path: Path) -> Recipe:
     """Read `recipe.yaml`; raises FileError that names the first key that is wrong."""
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Recipe.model_validate(content)
+        return parse_recipe(content)
     except FileNotFoundError as error:
         raise FileError(f"{path} is missing: expected a recipe (YAML)") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -148,6 +244,6 @@ def read_recipe(path: Path) -> Recipe:
         raise FileError(f"{path} is not a recipe: {where}: {first['msg']}") from error
 
 
-def read_recipe_split(recipe: Recipe, recipe_path: Path) -> Split:
+def read_recipe_split(recipe: StarDistRecipe, recipe_path: Path) -> Split:
     """The split that a recipe names, relative to its own folder."""
     return read_split(recipe_path.parent / recipe.data.split)

@@ -7,23 +7,19 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from scopezoo.datasets.segmentation import SegmentationFolder
-from scopezoo.datasets.split import Part, Split
 from scopezoo.errors import FileError, StoppedError, UsageError
 from scopezoo.models.checkpoint import load_tensors, save_tensors
 from scopezoo.models.history import Row, training_progress, write_history
-from scopezoo.models.instances import star_loss, star_targets, validation_score
 from scopezoo.models.interrupt import Interrupt, catch_interrupt
 from scopezoo.models.network import make_network
-from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
-from scopezoo.models.recipe import Recipe, read_recipe, read_recipe_split
-from scopezoo.models.stardist import StarDist2d
+from scopezoo.models.recipe import Recipe, read_recipe
+from scopezoo.models.task import Task
+from scopezoo.models.tasks import make_task
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.pt"
@@ -33,12 +29,12 @@ WEIGHTS = "weights.pt"
 class _State:
     """What a checkpoint holds; random draws depend on seed and step alone, so they need none."""
 
-    network: StarDist2d
-    average: StarDist2d
+    network: nn.Module
+    average: nn.Module
     optimiser: torch.optim.Optimizer
     step: int = 0
     seconds: float = 0.0
-    best_score: float = -1.0
+    best_score: float = -math.inf
     looks_without_gain: int = 0
     history: list[Row] = field(default_factory=list)
 
@@ -48,17 +44,16 @@ def train(
 ) -> Path:
     """Train the network of a recipe and return the path of the best weights (a state dict).
 
-    `data` is the folder of the dataset (images/ and masks/). `run` gets `weights.pt` (the best on
-    the validation part), `checkpoint.pt`, `history.csv` and `history.png`. `resume` goes on from
-    the checkpoint there to the same weights that an unbroken run gives.
+    `data` is the folder of the dataset: images/ and masks/, or pairs. `run` gets `weights.pt` (the
+    best on the validation part), `checkpoint.pt`, `history.csv` and `history.png`. `resume` goes on
+    from the checkpoint there to the same weights that an unbroken run gives.
 
     Raises FileError for missing files, UsageError where `run` holds another training, and
     StoppedError after Ctrl-C, once a checkpoint is written.
     """
     plan = read_recipe(recipe)
-    split = read_recipe_split(plan, recipe)
-    folder = SegmentationFolder(data)
-    state = _start(plan)
+    task = make_task(plan, recipe, data)
+    state = _start(plan, task.layout)
     if resume:
         _load(state, plan, run / CHECKPOINT)
     elif (run / CHECKPOINT).exists():
@@ -69,36 +64,14 @@ def train(
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{run} cannot be made: {error.strerror}") from error
-    learn, check = (load_fields(plan, split, folder, part) for part in ("training", "validation"))
     with catch_interrupt() as interrupt:
-        _loop(state, plan, learn, check, run, interrupt, quiet=quiet)
+        _loop(state, plan, task, run, interrupt, quiet=quiet)
     return run / WEIGHTS
 
 
-def load_fields(
-    recipe: Recipe, split: Split, folder: SegmentationFolder, part: Part
-) -> list[Field]:
-    """All images of one part, normalised, with their labels."""
-    present = set(folder.ids())
-    missing = [key for key in split.images if key not in present]
-    if missing:
-        raise FileError(
-            f"{folder.path} lacks image {missing[0]} and {len(missing)} of the split in all: "
-            f"expected the folder of {recipe.data.dataset}"
-        )
-    return [
-        Field(
-            normalise(folder.image(key), recipe.normalisation),
-            folder.mask(key),
-            split.images[key].stratum,
-        )
-        for key in split.ids(part)
-    ]
-
-
-def _start(recipe: Recipe) -> _State:
+def _start(recipe: Recipe, layout: torch.memory_format) -> _State:
     torch.manual_seed(recipe.training.seed)
-    network = make_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = make_network(recipe).to(memory_format=layout)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
     plan = recipe.training
     optimiser = torch.optim.AdamW(
@@ -110,25 +83,23 @@ def _start(recipe: Recipe) -> _State:
 def _loop(
     state: _State,
     recipe: Recipe,
-    learn: list[Field],
-    check: list[Field],
+    task: Task,
     run: Path,
     interrupt: Interrupt,
     *,
     quiet: bool,
 ) -> None:
     plan = recipe.training
-    probabilities = field_probabilities(learn)
     recent: list[dict[str, float]] = []
     with training_progress(plan.steps, state.step, quiet=quiet) as progress:
         while state.step < plan.steps and state.looks_without_gain < plan.patience:
             started = time.monotonic()
-            image, targets = _batch(recipe, learn, probabilities, state.step)
-            recent.append(_update(state, recipe, image, targets))
+            images, wanted = _batch(task, plan.seed, state.step)
+            recent.append(_update(state, recipe, task, images, wanted))
             state.seconds += time.monotonic() - started
             progress(state.step, recent[-1]["loss"])
             if state.step % plan.validate_every == 0 or state.step == plan.steps:
-                _look(state, check, recent, run)
+                _look(state, task, recent, run)
                 _save(state, recipe, run)
                 recent.clear()
             elif interrupt.requested:
@@ -140,28 +111,22 @@ def _loop(
                 )
 
 
-def _batch(
-    recipe: Recipe, fields: list[Field], probabilities: np.ndarray[Any, Any], step: int
-) -> tuple[Tensor, Tensor]:
-    plan = recipe.training
-    rng = np.random.default_rng([plan.seed, step])
-    drawn = rng.choice(len(fields), size=plan.batch, p=probabilities)
-    patches = [draw_patch(fields[i], plan, rng) for i in drawn]
-    images = np.stack([image[None] for image, _ in patches])
-    targets = np.stack([star_targets(labels, recipe.network.rays) for _, labels in patches])
-    return torch.from_numpy(images), torch.from_numpy(targets)
+def _batch(task: Task, seed: int, step: int) -> tuple[Tensor, Tensor]:
+    return task.batch(np.random.default_rng([seed, step]))
 
 
-def _update(state: _State, recipe: Recipe, image: Tensor, targets: Tensor) -> dict[str, float]:
+def _update(
+    state: _State, recipe: Recipe, task: Task, images: Tensor, wanted: Tensor
+) -> dict[str, float]:
     """One step of the optimiser and of the moving average; returns the loss and its parts."""
     plan = recipe.training
     rate = learning_rate(plan.learning_rate, state.step, plan.warmup_steps, plan.steps)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    image = image.contiguous(memory_format=torch.channels_last)
+    images = images.contiguous(memory_format=task.layout)
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
-        logits, distances = state.network.raw(image)
-    loss, parts = star_loss(logits.float(), distances.float(), targets, plan.distance_weight)
+        output = task.run(state.network, images)
+    loss, parts = task.loss(output, wanted)
     state.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), max_norm=1.0)
@@ -183,9 +148,9 @@ def learning_rate(highest: float, step: int, warmup_steps: int, steps: int) -> f
     return highest * rise * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-def _look(state: _State, check: list[Field], recent: list[dict[str, float]], run: Path) -> None:
+def _look(state: _State, task: Task, recent: list[dict[str, float]], run: Path) -> None:
     """Score the averaged weights on the validation part and keep them if they are the best."""
-    score = validation_score(state.average, check)
+    score = task.score(state.average)
     means = {key: float(np.mean([row[key] for row in recent])) for key in recent[0]}
     row = {"step": float(state.step), "seconds": state.seconds, **means, "score": score}
     state.history.append(row)
@@ -194,7 +159,7 @@ def _look(state: _State, check: list[Field], recent: list[dict[str, float]], run
         state.best_score, state.looks_without_gain = score, 0
         weights = {k: v.contiguous() for k, v in state.average.state_dict().items()}
         save_tensors(weights, run / WEIGHTS)
-    write_history(state.history, run)
+    write_history(state.history, run, task.score_name)
 
 
 def _save(state: _State, recipe: Recipe, run: Path) -> None:

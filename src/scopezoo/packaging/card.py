@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scopezoo.packaging.describe import COVER, Entry, evaluation_rows, run_text
+from scopezoo.packaging.describe import COVER, Entry, run_text
 from scopezoo.packaging.figures import Figures
 from scopezoo.packaging.metadata import Citation, Metadata
+from scopezoo.packaging.quality import quality_text, table
 
 JDLL_UNKNOWN = {
     "stardist_postprocessing": "the StarDist step that turns its output into labels",
@@ -15,7 +16,6 @@ JDLL_UNKNOWN = {
     "scale_mean_variance": "scaling to the input's mean and variance",
 }
 """Steps that deepImageJ cannot do."""
-PUBLISHED_STARDIST = (0.864, 0.80, 0.69, 0.45, 0.12)
 DEFAULT_RISKS = (
     "A network always gives a result, also on images unlike those that it was trained on: an "
     "object in the output is no proof of an object in the specimen."
@@ -56,12 +56,6 @@ def card(
         f"# Licence\n\nWeights and package: {metadata.license}.",
     ]
     return ("\n\n".join(sections) + "\n").encode("utf-8")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _text(text: str) -> str:
@@ -117,39 +111,8 @@ def _validation(metadata: Metadata, evaluation: Mapping[str, Any] | None, name: 
             "run the model on some that somebody annotated and compare, for instance by average "
             f"precision (objects) or PSNR and SSIM (images).\n\n{check}"
         )
-    is_stardist = any(
-        step.id == "stardist_postprocessing"
-        for output in metadata.outputs
-        for step in output.postprocessing
-    )
-    is_dsb2018 = evaluation["dataset"] == "dsb2018" and len(evaluation["table"]) == 5
-    compared = is_stardist and is_dsb2018
-    rows = []
-    for i, (short, _, value) in enumerate(evaluation_rows(evaluation)):
-        published = [f"about {PUBLISHED_STARDIST[i]:g}"] if compared else []
-        rows.append([short, f"{value:.3f}", *published])
-    header = ["measure", "this model", *(["StarDist, as published"] if compared else [])]
-    lines = [
-        f"On the {evaluation['images']} images ({evaluation['objects']} objects) of the "
-        f"{evaluation['part']} part of {evaluation['dataset']}, which training did not see. AP is "
-        "the average precision TP / (TP + FP + FN) of objects that overlap with an annotated one "
-        "by at least the intersection over union that is given.",
-        table(header, rows),
-    ]
-    if compared:
-        lines.append(
-            "The published figures (Schmidt et al. 2018) are of another selection and split of the "
-            "same data, so they show the order of size and no ranking."
-        )
-    thresholds = evaluation.get("thresholds")
-    if thresholds:
-        lines.append(
-            f"Thresholds (probability {thresholds['probability']:g}, overlap "
-            f"{thresholds['overlap']:g}) were tuned on the "
-            f"{evaluation.get('thresholds_tuned_on', 'validation')} part alone."
-        )
-    lines += [f"Measured by `{evaluation['command']}`.", check]
-    return head + "\n\n".join(lines)
+    measured = f"Measured by `{evaluation['command']}`."
+    return head + "\n\n".join([quality_text(metadata, evaluation), measured, check])
 
 
 def _technical(description: Entry, figures: Figures, credits: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import yaml
 from scopezoo.errors import PackageError
 from scopezoo.packaging.figures import Figures
 from scopezoo.packaging.metadata import Metadata
+from scopezoo.packaging.quality import evaluation_rows
 from scopezoo.packaging.weights import PackagedWeights
 
 FORMAT_VERSION = "0.5.9"
@@ -114,7 +115,7 @@ def _config(
         "memory_requirements_inference": (
             f"{inference.peak_memory_bytes / 1e6:.0f} MB of main memory for {run_text(figures)}"
         ),
-        "evaluations": [_evaluation(metadata, evaluation)] if evaluation else None,
+        "evaluations": _evaluations(metadata, evaluation) if evaluation else None,
     }
     return {
         "bioimageio": _without_none(bioimageio),
@@ -136,25 +137,14 @@ def run_text(figures: Figures) -> str:
     )
 
 
-def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    """(short name, long name, value) of each measured quality, from the table of an evaluation."""
-    return [
-        (
-            f"AP {row['iou']:g}",
-            f"average precision TP / (TP + FP + FN) of objects, IoU at least {row['iou']:g}",
-            float(row["average_precision"]),
-        )
-        for row in evaluation["table"]
-    ]
-
-
-def _evaluation(metadata: Metadata, evaluation: Mapping[str, Any]) -> Entry:
+def _evaluations(metadata: Metadata, evaluation: Mapping[str, Any]) -> list[Entry] | None:
+    """None for a dataset without an address, which the format wants: the card has the figures."""
     rows = evaluation_rows(evaluation)
     training_data = metadata.training_data
     url = (training_data.url if training_data else None) or metadata.git_repo
     if url is None:
-        raise PackageError("an evaluation needs the address of its dataset: give training_data.url")
-    return {
+        return None
+    entry: Entry = {
         "model_id": metadata.model_id,
         "dataset_id": evaluation["dataset"],
         "dataset_source": url,
@@ -167,6 +157,7 @@ def _evaluation(metadata: Metadata, evaluation: Mapping[str, Any]) -> Entry:
         "results": [[value] for _, _, value in rows],
         "results_summary": f"Measured by `{evaluation['command']}`.",
     }
+    return [entry]
 
 
 def _without_none(entry: Entry) -> Entry:

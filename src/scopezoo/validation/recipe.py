@@ -21,10 +21,10 @@ def recipe_check(level: str, files: PackageFiles, package: Description | None) -
 def _problems(files: PackageFiles, package: Description | None) -> list[str]:
     from pydantic import ValidationError
 
-    from scopezoo.models.recipe import Recipe
+    from scopezoo.models.recipe import parse_recipe
 
     try:
-        recipe = Recipe.model_validate(load_yaml(read_yaml(files, RECIPE_NAME), RECIPE_NAME))
+        recipe = parse_recipe(load_yaml(read_yaml(files, RECIPE_NAME), RECIPE_NAME))
     except ScopezooError as error:
         return [str(error)]
     except ValidationError as error:

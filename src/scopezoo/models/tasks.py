@@ -1,0 +1,23 @@
+"""From a recipe to what its training does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scopezoo.models.recipe import Recipe, RestorationRecipe, StarDistRecipe
+from scopezoo.models.task import Task
+
+
+def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
+    """The task of a recipe with its data; `data` is the folder (or zip) of the dataset.
+
+    Raises FileError and UsageError for data that are missing or not what the recipe needs.
+    """
+    if isinstance(recipe, RestorationRecipe):
+        from scopezoo.models.restoration import RestorationTask
+
+        return RestorationTask(recipe, data)
+    from scopezoo.models.segmentation import StarDistTask
+
+    assert isinstance(recipe, StarDistRecipe)  # the only other kind
+    return StarDistTask(recipe, recipe_path, data)

@@ -1,0 +1,128 @@
+"""What an evaluation found, as rows for the description and as text for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scopezoo.packaging.metadata import Metadata
+
+PUBLISHED_STARDIST = (0.864, 0.80, 0.69, 0.45, 0.12)
+RESTORATION = {
+    "psnr_db": ("PSNR (dB)", "peak signal-to-noise ratio in dB", 1),
+    "ssim": ("SSIM", "structural similarity", 3),
+    "micro_ssim": ("MicroSSIM", "microscopy-aware structural similarity", 3),
+    "nrmse": ("NRMSE", "root of the mean squared error over the data range", 4),
+    "pearson_r": ("r", "Pearson's correlation", 3),
+    "agreement_um": ("detail (µm)", "finest period at which it agrees with the target", 2),
+}
+"""Short and long name, and decimals, by key of the table."""
+MODEL = "this model"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def is_restoration(evaluation: Mapping[str, Any]) -> bool:
+    """Whether an evaluation compares images, not objects."""
+    return "reference" in evaluation
+
+
+def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """(short name, long name, value) of each measured quality of the model."""
+    if is_restoration(evaluation):
+        own = [row for row in evaluation["table"] if row["method"] == MODEL]
+        return [
+            (f"{short}, {row['group']}", f"{long}, specimens {row['group']}", float(row[key]))
+            for row in own
+            for key, (short, long, _) in RESTORATION.items()
+            if row[key] is not None
+        ]
+    return [
+        (
+            f"AP {row['iou']:g}",
+            f"average precision TP / (TP + FP + FN) of objects, IoU at least {row['iou']:g}",
+            float(row["average_precision"]),
+        )
+        for row in evaluation["table"]
+    ]
+
+
+def quality_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
+    """Paragraphs with the tables and what they mean."""
+    if is_restoration(evaluation):
+        return _restoration_text(evaluation)
+    return _objects_text(metadata, evaluation)
+
+
+def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
+    is_stardist = any(
+        step.id == "stardist_postprocessing"
+        for output in metadata.outputs
+        for step in output.postprocessing
+    )
+    is_dsb2018 = evaluation["dataset"] == "dsb2018" and len(evaluation["table"]) == 5
+    compared = is_stardist and is_dsb2018
+    rows = []
+    for i, (short, _, value) in enumerate(evaluation_rows(evaluation)):
+        published = [f"about {PUBLISHED_STARDIST[i]:g}"] if compared else []
+        rows.append([short, f"{value:.3f}", *published])
+    header = ["measure", "this model", *(["StarDist, as published"] if compared else [])]
+    lines = [
+        f"On the {evaluation['images']} images ({evaluation['objects']} objects) of the "
+        f"{evaluation['part']} part of {evaluation['dataset']}, which training did not see. AP is "
+        "the average precision TP / (TP + FP + FN) of objects that overlap with an annotated one "
+        "by at least the intersection over union that is given.",
+        table(header, rows),
+    ]
+    if compared:
+        lines.append(
+            "The published figures (Schmidt et al. 2018) are of another selection and split of the "
+            "same data, so they show the order of size and no ranking."
+        )
+    thresholds = evaluation.get("thresholds")
+    if thresholds:
+        lines.append(
+            f"Thresholds (probability {thresholds['probability']:g}, overlap "
+            f"{thresholds['overlap']:g}) were tuned on the "
+            f"{evaluation.get('thresholds_tuned_on', 'validation')} part alone."
+        )
+    return "\n\n".join(lines)
+
+
+def _restoration_text(evaluation: Mapping[str, Any]) -> str:
+    parts = [
+        f"On {evaluation['images']} images of the {evaluation['part']} part of "
+        f"{evaluation['dataset']}, specimens that training did not see, against the "
+        f"{evaluation['reference']} on the input's grid. Every image is first given the scale and "
+        "offset that fit the target best, as in the CARE paper; the data range is that from the "
+        "0.1st to the 99.9th percentile of the target. SSIM and MicroSSIM are means over planes. "
+        "Detail is the finest period at which the Fourier ring correlation with the target is "
+        "above 1/7; smaller is better, and two pixels are the finest that the grid can hold."
+    ]
+    for group in dict.fromkeys(row["group"] for row in evaluation["table"]):
+        members = [row for row in evaluation["table"] if row["group"] == group]
+        header = ["method", *(short for short, _, _ in RESTORATION.values())]
+        rows = [[row["method"], *_cells(row)] for row in members]
+        parts += [
+            f"Means over {members[0]['images']} images of specimens {group}:",
+            table(header, rows),
+        ]
+    figure = evaluation.get("figure")
+    if figure:
+        parts.append(
+            f"![Slices and profiles of each method]({figure})\n\nA plane, a section along z, and "
+            "the profile along the yellow line, for a field of every test specimen. Grey levels "
+            "run from the median to the 99.8th percentile of each image."
+        )
+    return "\n\n".join(parts)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        "–" if row[key] is None else f"{row[key]:.{decimals}f}"
+        for key, (_, _, decimals) in RESTORATION.items()
+    ]
