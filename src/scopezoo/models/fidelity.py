@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 SSIM_WINDOW_PX = 7
 FRC_THRESHOLD = 1 / 7
 """Rosenthal and Henderson, J. Mol. Biol. 333, 721 (2003)."""
+RANGE_PERCENTILES = (0.1, 99.9)
+"""Of the target: its data range."""
+MICRO_SSIM_PLANES = 4
+"""Every so many-th plane is enough, for it is slow."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,37 @@ class Fidelity:
 
     def as_dict(self) -> dict[str, float | None]:
         return asdict(self)
+
+
+def fidelity(
+    image: NDArray[Any], wanted: NDArray[Any], seen: NDArray[np.bool_], pixel_um: float
+) -> Fidelity:
+    """All figures of one stack ZYX, over the voxels that are `seen`.
+
+    The image is first given the scale and offset that fit `wanted` best.
+    """
+    matched = np.zeros(image.shape)
+    matched[seen] = scaled_to(image[seen], wanted[seen])
+    matched[~seen] = wanted[~seen]
+    low, high = np.percentile(wanted[seen], RANGE_PERCENTILES)
+    data_range = float(high - low)
+    some = slice(min(MICRO_SSIM_PLANES, len(image) - 1) // 2, None, MICRO_SSIM_PLANES)
+    square = middle_square(image.shape)
+    return Fidelity(
+        psnr_db=psnr_db(matched[seen], wanted[seen], data_range),
+        ssim=ssim(matched, wanted, data_range, seen),
+        micro_ssim=micro_ssim(matched[some], wanted[some]),
+        nrmse=nrmse(matched[seen], wanted[seen], data_range),
+        pearson_r=pearson_r(image[seen], wanted[seen]),
+        agreement_um=agreement_um(matched[square], wanted[square], pixel_um),
+    )
+
+
+def middle_square(shape: tuple[int, ...]) -> tuple[slice, slice, slice]:
+    """The largest square in the middle of the planes of a stack ZYX."""
+    side = min(shape[1:])
+    y, x = (slice((size - side) // 2, (size - side) // 2 + side) for size in shape[1:])
+    return slice(None), y, x
 
 
 def scaled_to(image: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.float64]:

@@ -20,16 +20,7 @@ from scopezoo.datasets.paired.manifest import Pair
 from scopezoo.datasets.paired.sampling import GriddedImage, index_matrix, sampled_block
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats import open_image
-from scopezoo.models.fidelity import (
-    Fidelity,
-    agreement_um,
-    micro_ssim,
-    nrmse,
-    pearson_r,
-    psnr_db,
-    scaled_to,
-    ssim,
-)
+from scopezoo.models.fidelity import fidelity
 from scopezoo.models.network import load_network
 from scopezoo.models.pair_figures import comparison_figure
 from scopezoo.models.pairs import Levels, PairField, PairSource, places_inside
@@ -38,14 +29,10 @@ from scopezoo.models.slices import SlicesUNet3d
 
 CROP_PX = 160
 """Side of the square in the middle of what both microscopes saw that is scored."""
-RANGE_PERCENTILES = (0.1, 99.9)
-"""Of the target: its data range."""
 ITERATIONS = 30
 FAINT_LIGHT = 1e-3
 """Of the largest; keeps ratios finite where there is none."""
 PSF_PX = (25, 49, 49)
-MICRO_SSIM_PLANES = 4
-"""Every so many-th plane is enough, for it is slow."""
 LIKE, UNLIKE = "like training", "unlike training"
 MODEL = "this model"
 FIGURES = ("psnr_db", "ssim", "micro_ssim", "nrmse", "pearson_r", "agreement_um")
@@ -129,29 +116,6 @@ def evaluate_pairs(
         "by_image": rows,
         "figure": FIGURE,
     }
-
-
-def fidelity(
-    image: NDArray[np.float32],
-    wanted: NDArray[np.float32],
-    seen: NDArray[np.bool_],
-    pixel_um: float,
-) -> Fidelity:
-    """All figures of one stack ZYX, over the voxels that are `seen`."""
-    matched = np.zeros(image.shape)
-    matched[seen] = scaled_to(image[seen], wanted[seen])
-    matched[~seen] = wanted[~seen]
-    low, high = np.percentile(wanted[seen], RANGE_PERCENTILES)
-    data_range = float(high - low)
-    some = slice(MICRO_SSIM_PLANES // 2, None, MICRO_SSIM_PLANES)
-    return Fidelity(
-        psnr_db=psnr_db(matched[seen], wanted[seen], data_range),
-        ssim=ssim(matched, wanted, data_range, seen),
-        micro_ssim=micro_ssim(matched[some], wanted[some]),
-        nrmse=nrmse(matched[seen], wanted[seen], data_range),
-        pearson_r=pearson_r(image[seen], wanted[seen]),
-        agreement_um=agreement_um(matched, wanted, pixel_um),
-    )
 
 
 def scored_region(seen: NDArray[np.bool_], side_px: int = CROP_PX) -> Region:
