@@ -14,6 +14,10 @@ def serve_models(
     models: Annotated[
         str | None, typer.Option(help="Models with commas; by default the whole collection.")
     ] = None,
+    datasets: Annotated[
+        str | None,
+        typer.Option(help="Paired datasets to share, with commas: folders, and zips of publish."),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")
     ] = "127.0.0.1",
@@ -62,9 +66,17 @@ def serve_models(
             "any. Repeat for several.",
         ),
     ] = None,
+    allowed_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="A site whose pages may read the datasets (CORS), such as https://example.org; "
+            "* for any. Repeat for several.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log nothing but warnings.")] = False,
 ) -> None:
-    """Serve models over HTTP until stopped."""
+    """Serve models and datasets over HTTP until stopped."""
     from scopezoo.serving.serve import serve, settings_of
 
     settings = settings_of(
@@ -84,5 +96,7 @@ def serve_models(
         folder=folder,
         insecure=insecure,
         allowed_hosts=allowed_host or (),
+        datasets=datasets,
+        allowed_origins=allowed_origin or (),
     )
     serve(settings, quiet=quiet, on_start=say)

@@ -16,12 +16,14 @@ from starlette.responses import Response
 import scopezoo
 from scopezoo.errors import ScopezooError
 from scopezoo.serving import (
+    datasets_routes,
     imagej_routes,
     models_routes,
     operating_routes,
     page_routes,
     predict_routes,
 )
+from scopezoo.serving.cross_origin import CrossOrigin
 from scopezoo.serving.errors import HttpError, answer_error, is_full
 from scopezoo.serving.guard import Guard
 from scopezoo.serving.jobs import Jobs
@@ -58,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (
         operating_routes,
         models_routes,
+        datasets_routes,
         predict_routes,
         jobs_routes,
         v2_routes,
@@ -69,7 +72,11 @@ def create_app(settings: Settings) -> FastAPI:
     for kind in known:
         app.add_exception_handler(kind, _answer)
     hosts = frozenset(name.lower() for name in settings.allowed_hosts)
-    app.add_middleware(Guard, hosts=None if settings.tokens or "*" in hosts else hosts)
+    origins = settings.allowed_origins
+    if origins:
+        app.add_middleware(CrossOrigin, origins=origins)
+    names = None if settings.tokens or "*" in hosts else hosts
+    app.add_middleware(Guard, hosts=names, origins=frozenset(origins))
     app.add_middleware(Observed, metrics=state.metrics)
     return app
 

@@ -27,11 +27,16 @@ def card_source(package: Package) -> str:
 
 
 def card_html(package: Package) -> str:
-    """The card as HTML without scripts, styles, forms, frames and pictures."""
+    """The card as HTML, see `safe_html`."""
+    return safe_html(card_source(package))
+
+
+def safe_html(markdown: str) -> str:
+    """Markdown as HTML without scripts, styles, forms, frames and pictures."""
     import nh3
     from markdown_it import MarkdownIt
 
-    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(card_source(package))
+    html = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
     tags = nh3.ALLOWED_TAGS - {"img", "map", "area"}
     return nh3.clean(html, tags=tags, url_schemes={"http", "https", "mailto"})
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from scopezoo.serving.cross_origin import ANY, is_shared
 from scopezoo.serving.errors import HttpError, error_body
 
 CONTENT_POLICY = (
@@ -28,11 +29,15 @@ class Guard:
 
     `hosts` are the names that the server may be called by beside loopback ones, None for any: a
     server without tokens answers to no others, so that no site can point a name of its own at it.
+    Pages of `origins` may read datasets.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None) -> None:
+    def __init__(
+        self, app: ASGIApp, hosts: frozenset[str] | None, origins: frozenset[str] = frozenset()
+    ) -> None:
         self.app = app
         self.hosts = hosts
+        self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,14 +52,14 @@ class Guard:
                 message["headers"] += [h for h in HEADERS if h[0] not in present]
             await send(message)
 
-        refusal = self._refusal(headers)
+        refusal = self._refusal(headers, scope["path"])
         if refusal is not None:
             response = JSONResponse(error_body(refusal, scope["path"]), refusal.status)
             await response(scope, receive, guarded_send)
             return
         await self.app(scope, receive, guarded_send)
 
-    def _refusal(self, headers: dict[bytes, bytes]) -> HttpError | None:
+    def _refusal(self, headers: dict[bytes, bytes], path: str) -> HttpError | None:
         host = headers.get(b"host", b"").decode("latin-1")
         name = _name(host)
         if self.hosts is not None and not (is_loopback(name) or name in self.hosts):
@@ -65,7 +70,9 @@ class Guard:
                 "alone, and to each --allowed-host that its operator names",
             )
         origin = headers.get(b"origin")
-        if origin is not None and _place(origin.decode("latin-1")) != host:
+        if origin is None or self._is_allowed(origin.decode("latin-1"), path):
+            return None
+        if _place(origin.decode("latin-1")) != host:
             return HttpError(
                 403,
                 "Forbidden",
@@ -73,6 +80,9 @@ class Guard:
                 f"request calls {host[:100]!r}; a proxy before it must pass the header Host on",
             )
         return None
+
+    def _is_allowed(self, origin: str, path: str) -> bool:
+        return is_shared(path) and bool(self.origins & {origin, ANY})
 
 
 def is_loopback(host: str) -> bool:

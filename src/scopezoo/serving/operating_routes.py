@@ -46,6 +46,7 @@ async def info(state: Annotated[Server, Depends(server)]) -> dict[str, Any]:
     return {
         "version": scopezoo.__version__,
         "models": len(state.pool.ids()),
+        "datasets": len(state.datasets.ids()),
         "auth": bool(state.settings.tokens),
         "max_body_bytes": state.settings.max_body_bytes,
         "formats": list(FORMATS),

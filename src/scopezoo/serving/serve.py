@@ -14,6 +14,7 @@ from scopezoo.predict.machine import THREADS, cpu_count
 from scopezoo.predict.parameters import parse_bytes
 from scopezoo.serving.app import STOP_GRACE_S, create_app
 from scopezoo.serving.connections import BoundedHeads, GentleServer
+from scopezoo.serving.cross_origin import parse_origin
 from scopezoo.serving.guard import is_loopback
 from scopezoo.serving.logs import log_to_stderr
 from scopezoo.serving.settings import Settings, parse_token
@@ -43,6 +44,8 @@ def settings_of(
     folder: Path | None,
     insecure: bool,
     allowed_hosts: Iterable[str] = (),
+    datasets: str | None = None,
+    allowed_origins: Iterable[str] = (),
 ) -> Settings:
     """Settings from what an operator writes.
 
@@ -51,7 +54,7 @@ def settings_of(
     texts = [*tokens, *os.environ.get(TOKENS, "").split()]
     settings = Settings(
         folder=(folder or cache_folder() / "server").absolute(),
-        models=None if models is None else tuple(m.strip() for m in models.split(",") if m.strip()),
+        models=None if models is None else _words(models),
         host=host,
         port=port,
         workers=workers,
@@ -66,6 +69,8 @@ def settings_of(
         roots=tuple(roots),
         insecure=insecure,
         allowed_hosts=tuple(allowed_hosts),
+        datasets=_words(datasets or ""),
+        allowed_origins=tuple(parse_origin(text) for text in allowed_origins),
     )
     if not (settings.tokens or insecure or is_loopback(host)):
         raise UsageError(
@@ -73,6 +78,10 @@ def settings_of(
             "--insecure if a proxy in front of it asks who calls"
         )
     return settings
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def serve(

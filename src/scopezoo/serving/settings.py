@@ -33,6 +33,7 @@ class Settings:
     `models` are MODELs, None for the whole collection. `workers` predictions that people wait for
     run at a time, beside one job; `queue` more may wait. `memory_bytes` is for all of them
     together, beyond what an idle server takes. `roots` are folders and URLs that jobs may read.
+    `datasets` are folders and zips of paired datasets; pages of `allowed_origins` may read these.
     One upload for a job has at most `max_upload_bytes`, all of them `upload_quota_bytes`. Without
     tokens the server is called by loopback names and `allowed_hosts` alone, or, with "*", by any.
     """
@@ -53,6 +54,8 @@ class Settings:
     roots: tuple[str, ...] = ()
     insecure: bool = False
     allowed_hosts: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
 
     @property
     def run_bytes(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import Request
 
+from scopezoo.serving.datasets import Datasets
 from scopezoo.serving.metrics import Metrics
 from scopezoo.serving.pool import EnginePool
 from scopezoo.serving.runner import Runner
@@ -22,11 +23,13 @@ class Server:
 
     settings: Settings
     metrics: Metrics = field(default_factory=Metrics)
+    datasets: Datasets = field(init=False)
     pool: EnginePool = field(init=False)
     runner: Runner = field(init=False)
     jobs: Jobs = field(init=False)
 
     def __post_init__(self) -> None:
+        self.datasets = Datasets(self.settings.datasets)
         self.pool = EnginePool(self.settings)
         self.runner = Runner(
             self.settings.workers, self.settings.queue, self.settings.time_limit_s, self.metrics

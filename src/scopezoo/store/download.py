@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 READ_S = 30.0
 MAX_REDIRECTS = 5
+NO_HEADERS: Mapping[str, str] = {}
 
 Progress = Callable[[int, int], None]
 """Told the bytes that are there and the bytes known of so far."""
@@ -27,13 +30,26 @@ def ignore_progress(_done: int, _total: int) -> None:
     """Progress that nobody watches."""
 
 
-class Web:
-    """A client for one job; `named` are the URLs that the operator gave himself."""
+@dataclass(frozen=True)
+class Part:
+    """Some bytes of a file of `total_bytes`; `tag` tells this version of it, "" if none does."""
 
-    def __init__(self, named: Iterable[str] = ()) -> None:
+    content: bytes
+    total_bytes: int
+    tag: str
+
+
+class Web:
+    """A client for one job; `named` are the URLs that the operator gave himself.
+
+    `token` says who asks; nobody but the servers of `named` is told.
+    """
+
+    def __init__(self, named: Iterable[str] = (), token: str | None = None) -> None:
         import httpx
 
         self._named = {origin(url) for url in named}
+        self._token = token
         self._reached: set[Origin] = set()
         self._client = httpx.Client(
             timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
@@ -58,6 +74,30 @@ class Web:
         """What a URL answers. Raises DownloadError."""
         with self._get(url) as response:
             return b"".join(_chunks(response, url, lambda _: limit_bytes))
+
+    def part(self, url: str, start: int, stop: int, tag: str = "") -> Part | None:
+        """The bytes from `start` to before `stop`, or to the end where that comes first.
+
+        None where the server does not send parts, or, with the `tag` of an earlier part, has
+        another version by now. Raises DownloadError.
+        """
+        headers = {"Range": f"bytes={start}-{stop - 1}", **({"If-Range": tag} if tag else {})}
+        with self._get(url, headers) as response:
+            given = re.fullmatch(
+                r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", response.headers.get("Content-Range", "")
+            )
+            if response.status_code != 206 or given is None or int(given[1]) != start:
+                return None
+            total = int(given[3])
+            wanted = min(stop, total) - start
+            content = b"".join(_chunks(response, url, lambda _: wanted))
+            if len(content) != wanted:
+                raise DownloadError(f"{url} sent {len(content)} bytes, {wanted} were asked for")
+            known = response.headers.get("ETag", "")
+            is_strong = known.startswith('"')  # a weak one does not tell bytes apart (RFC 9110)
+            return Part(
+                content, total, known if is_strong else response.headers.get("Last-Modified", "")
+            )
 
     def download(
         self,
@@ -95,7 +135,7 @@ class Web:
         progress: Progress,
     ) -> bool:
         """Bytes from `start` on; False where the server does not give them from there."""
-        with self._get(url, start) as response:
+        with self._get(url, {"Range": f"bytes={start}-"} if start else {}) as response:
             given = response.headers.get("Content-Range", "")
             if start and not (response.status_code == 206 and given.startswith(f"bytes {start}-")):
                 return False
@@ -110,22 +150,23 @@ class Web:
         return True
 
     @contextmanager
-    def _get(self, url: str, start: int = 0) -> Iterator[httpx.Response]:
-        """The answer for the bytes from `start` on, which may be that they are not given."""
+    def _get(self, url: str, headers: Mapping[str, str] = NO_HEADERS) -> Iterator[httpx.Response]:
+        """A good answer; to a Range it may be that there is no such part."""
         import httpx
 
-        headers = {"Range": f"bytes={start}-"} if start else {}
         target = url
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 self._check(target)
-                request = self._client.build_request("GET", target, headers=headers)
+                sent = {**headers, **self._credentials(target)}
+                request = self._client.build_request("GET", target, headers=sent)
                 response = self._client.send(request, stream=True)
                 try:
                     if response.next_request is not None:
                         target = str(response.next_request.url)
                         continue
-                    if not response.is_success and not (start and response.status_code == 416):
+                    no_part = response.status_code == 416 and "Range" in headers
+                    if not (response.is_success or no_part):
                         raise DownloadError(_status_text(url, response), response.status_code)
                     yield response
                     return
@@ -140,6 +181,10 @@ class Web:
                 f"{url} broke off ({error}); the same command goes on from there"
             ) from error
         raise DownloadError(f"{url} leads on more than {MAX_REDIRECTS} times")
+
+    def _credentials(self, url: str) -> dict[str, str]:
+        is_told = self._token and origin(url) in self._named
+        return {"Authorization": f"Bearer {self._token}"} if is_told else {}
 
     def _check(self, url: str) -> None:
         """Raises DownloadError for a URL that may not be asked, or cannot be reached."""

@@ -137,11 +137,15 @@ class ZipFiles:
         return member
 
 
-def zip_problems(members: list[zipfile.ZipInfo]) -> list[str]:
+def zip_problems(
+    members: list[zipfile.ZipInfo],
+    max_files: int = MAX_FILES,
+    max_total_bytes: int = MAX_TOTAL_BYTES,
+) -> list[str]:
     """Everything in a zip's directory that a package may not have."""
     problems = [found for info in members if (found := name_problem(info.filename))]
-    if len(members) > MAX_FILES:
-        problems.append(f"{len(members)} files; a package has at most {MAX_FILES}")
+    if len(members) > max_files:
+        problems.append(f"{len(members)} files; at most {max_files} are allowed")
     names = Counter(info.filename.casefold() for info in members)
     problems += [f"{name!r} occurs {count} times" for name, count in names.items() if count > 1]
     problems += [
@@ -161,8 +165,8 @@ def zip_problems(members: list[zipfile.ZipInfo]) -> list[str]:
         if info.file_size > MAX_FILE_BYTES
     ]
     total = sum(info.file_size for info in members)
-    if total > MAX_TOTAL_BYTES:
-        problems.append(f"unpacks to {total} bytes; at most {MAX_TOTAL_BYTES} are allowed")
+    if total > max_total_bytes:
+        problems.append(f"unpacks to {total} bytes; at most {max_total_bytes} are allowed")
     problems += [
         f"{info.filename!r} unpacks {info.compress_size} to {info.file_size} bytes, a zip bomb"
         for info in members

@@ -23,6 +23,7 @@ from scopezoo.store.pulled import is_doi, is_url
 from scopezoo.store.rdf import RDF_NAMES
 
 MAX_INDEX_BYTES = 64 * 1024**2
+ZENODO = re.compile(r"10\.5281/zenodo\.(\d+)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def find_source(model: str, web: Web, places: Places) -> Source:
         return Source(model, RemoteFile(model))
     known: list[str] = []
     problems: list[DownloadError] = []
-    zenodo = re.fullmatch(r"10\.5281/zenodo\.(\d+)", model)
+    zenodo = ZENODO.fullmatch(model)
     looks: list[Callable[[], Source | None]] = []
     if zenodo:
         record = zenodo[1]
@@ -102,6 +103,20 @@ def find_source(model: str, web: Web, places: Places) -> Source:
     near = difflib.get_close_matches(model, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "; give its URL if it is elsewhere"
     raise ModelNotFoundError(f"nobody knows a model {model!r}{hint}")
+
+
+def zenodo_files(doi: str, web: Web, places: Places) -> Mapping[str, RemoteFile]:
+    """The open files of a record of Zenodo, by name.
+
+    Raises ModelNotFoundError for a DOI that Zenodo does not know, DownloadError.
+    """
+    number = ZENODO.fullmatch(doi)
+    record = _zenodo_record(number[1], web, places.zenodo) if number else None
+    if record is None:
+        raise ModelNotFoundError(
+            f"Zenodo knows no record {doi!r}; give the URL of the file if it is elsewhere"
+        )
+    return _listed(record, places.zenodo)
 
 
 def sibling(url: str, name: str) -> str:
@@ -153,10 +168,7 @@ def _in_zenodo(model: str, record_id: str, web: Web, api: str) -> Source | None:
     record = _zenodo_record(record_id, web, api)
     if record is None:
         return None
-    listed = {
-        str(entry.get("key")): RemoteFile(_self_link(entry, api), _checksum(entry))
-        for entry in _entries(record.get("files") or [], api)
-    }
+    listed = _listed(record, api)
     main = _main_file(listed)
     if main is None:
         has = ", ".join(sorted(listed)[:8]) or "no open files"
@@ -175,6 +187,13 @@ def _zenodo_record(record_id: str, web: Web, api: str) -> dict[str, Any] | None:
             if error.status not in (404, 410):
                 raise
     return None
+
+
+def _listed(record: Mapping[str, Any], api: str) -> dict[str, RemoteFile]:
+    return {
+        str(entry.get("key")): RemoteFile(_self_link(entry, api), _checksum(entry))
+        for entry in _entries(record.get("files") or [], api)
+    }
 
 
 def _main_file(listed: Mapping[str, RemoteFile]) -> RemoteFile | None:

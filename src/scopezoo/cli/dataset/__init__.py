@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from scopezoo.cli.dataset import check, importing, publish, register, register_all, simulate, split
+from scopezoo.cli.dataset import (
+    check,
+    importing,
+    publish,
+    pull,
+    register,
+    register_all,
+    simulate,
+    split,
+)
 
 app = typer.Typer(
     name="dataset",
@@ -19,3 +28,4 @@ app.command("register-all")(register_all.register_all)
 app.command("check")(check.check_dataset)
 app.command("split")(split.split_dataset)
 app.command("publish")(publish.publish_dataset)
+app.command("pull")(pull.pull_dataset)

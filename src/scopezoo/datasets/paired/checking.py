@@ -63,7 +63,7 @@ def check_pair(dataset: Dataset, pair: Pair) -> list[Finding]:
         entry = pair.image(side)
         try:
             image = dataset.image(entry)
-            problems = [*_differences(image, entry), *_hash(dataset, entry)]
+            problems = [*differences(image, entry), *_hash(dataset, entry)]
             images.append(GriddedImage.of(image, entry))
             findings += [_error("files", f"{side}: {problem}", pair) for problem in problems]
             findings += [*_pixels(image, side, pair)]
@@ -124,7 +124,7 @@ def _manifest(dataset: Dataset) -> Iterator[Finding]:
         yield Finding("error", "files", "an import has not ended: run the same command again")
 
 
-def _differences(image: Image, entry: ImageEntry) -> Iterator[str]:
+def differences(image: Image, entry: ImageEntry) -> Iterator[str]:
     shape = tuple(image.size(axis) for axis in entry.axes)
     if stored_axes(image) != entry.axes or shape != entry.shape:
         yield f"is {image.axes} {image.shape}, the manifest says {entry.axes} {entry.shape}"

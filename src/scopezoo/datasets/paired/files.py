@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
+from bisect import bisect_left
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -12,6 +15,15 @@ from scopezoo.formats.ome_zarr_read import open_ome_zarr_in
 from scopezoo.image import Image
 
 MANIFEST = "dataset.json"
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """`version` is another one when the content is; `modified_s` is in seconds since 1970."""
+
+    size_bytes: int
+    version: str
+    modified_s: float
 
 
 class DatasetFiles(Protocol):
@@ -25,6 +37,10 @@ class DatasetFiles(Protocol):
 
     def open(self, name: str) -> BinaryIO:
         """Raises FileError where there is no such file."""
+        ...
+
+    def facts(self, name: str) -> FileFacts | None:
+        """None for what is no plain file of the dataset: missing, hidden, a folder, a link."""
         ...
 
     def image(self, name: str, level: int = 0) -> Image:
@@ -54,6 +70,18 @@ class FolderFiles:
         except OSError as error:
             raise FileError(f"{self.location / name} cannot be read: {error.strerror}") from error
 
+    def facts(self, name: str) -> FileFacts | None:
+        if is_hidden(name):
+            return None
+        path = self._root.joinpath(name)
+        try:
+            found = path.lstat()
+            is_here = stat.S_ISREG(found.st_mode) and path.resolve() == path
+        except (OSError, RuntimeError, ValueError):  # a loop of links, a name with a zero byte
+            return None
+        version = f"{found.st_mtime_ns:x}-{found.st_size:x}"
+        return FileFacts(found.st_size, version, found.st_mtime) if is_here else None
+
     def image(self, name: str, level: int = 0) -> Image:
         source = str(self.location / name)
         return open_ome_zarr_in(str(self._inside(name)), "", source, level)
@@ -77,14 +105,13 @@ class ZipFiles:
         except OSError as error:
             raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
         names = [info.filename for info in self._zip.infolist() if not info.is_dir()]
-        self._base = _base_of(names)
+        self._base = base_of(names)
         inner = [name.removeprefix(self._base) for name in names if name.startswith(self._base)]
-        self._names = sorted(name for name in inner if not _is_hidden(name))
+        self._names = sorted(name for name in inner if not is_hidden(name))
         self._store: Any = None
 
     def names(self, folder: str = "") -> list[str]:
-        prefix = f"{folder}/" if folder else ""
-        return [name for name in self._names if name.startswith(prefix)]
+        return below(self._names, folder)
 
     def open(self, name: str) -> BinaryIO:
         try:
@@ -93,6 +120,18 @@ class ZipFiles:
             raise FileError(f"{self.location} has no file {name!r}") from error
         except Exception as error:  # zlib.error, lzma.LZMAError and their kin share no base
             raise FileError(f"{self.location}: {name!r} is damaged ({error})") from error
+
+    def facts(self, name: str) -> FileFacts | None:
+        if is_hidden(name):
+            return None
+        try:
+            member = self._zip.getinfo(self._base + name)
+            modified_s = self.location.stat().st_mtime
+        except (KeyError, OSError):
+            return None
+        is_plain = not (member.is_dir() or stat.S_ISLNK(member.external_attr >> 16))
+        version = f"{member.CRC:08x}-{member.file_size:x}"
+        return FileFacts(member.file_size, version, modified_s) if is_plain else None
 
     def image(self, name: str, level: int = 0) -> Image:
         from zarr.storage import ZipStore
@@ -112,7 +151,14 @@ def open_files(location: Path) -> DatasetFiles:
     return ZipFiles(location)
 
 
-def _base_of(names: list[str]) -> str:
+def below(names: list[str], folder: str) -> list[str]:
+    """Those of sorted paths that are below a folder; all for ""."""
+    if not folder:
+        return list(names)
+    return names[bisect_left(names, f"{folder}/") : bisect_left(names, f"{folder}0")]  # "0" is next
+
+
+def base_of(names: list[str]) -> str:
     """The folder in a zip that holds the manifest, with its slash; the root if there is none."""
     places = [PurePosixPath(name) for name in names if PurePosixPath(name).name == MANIFEST]
     shallow = sorted(places, key=lambda place: len(place.parts))
@@ -120,5 +166,8 @@ def _base_of(names: list[str]) -> str:
     return "" if parent == "." else f"{parent}/"
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(name).parts)
+def is_hidden(name: str) -> bool:
+    """Whether a path is none of a file that is meant to be seen: a part of it is hidden, empty, or
+    leads elsewhere."""
+    odd = any(not part or part.startswith(".") for part in name.split("/"))
+    return odd or "\\" in name or "\0" in name

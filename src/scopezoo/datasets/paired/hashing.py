@@ -24,7 +24,7 @@ def image_sha256(files: Opens, folder: str, names: Iterable[str]) -> str:
     prefix = f"{folder}/"
     inner = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
     for name in sorted((name for name in inner if is_hashed(name)), key=str.encode):
-        whole.update(f"{_sha256(files, prefix + name)}  {name}\n".encode())
+        whole.update(f"{file_sha256(files, prefix + name)}  {name}\n".encode())
     return whole.hexdigest()
 
 
@@ -33,7 +33,8 @@ def is_hashed(name: str) -> bool:
     return "/" in name and not any(part.startswith(".") for part in name.split("/"))
 
 
-def _sha256(files: Opens, name: str) -> str:
+def file_sha256(files: Opens, name: str) -> str:
+    """Hexadecimal SHA-256 of one file."""
     digest = hashlib.sha256()
     with files.open(name) as stream:
         while block := stream.read(BLOCK_BYTES):
