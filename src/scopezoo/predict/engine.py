@@ -27,6 +27,7 @@ from scopezoo.predict.runtimes import Runtime, lighter_weights, load_runtime, wi
 from scopezoo.predict.sources import ReflectedWindow, Sample, array_source, blocks_of
 from scopezoo.predict.statistics import Measure, compute_statistics
 from scopezoo.predict.tiles import AxisPlan, AxisRule, Window, plan_tiles, tiles
+from scopezoo.predict.training_images import TrainingImages, read_training_images
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Tensor
 
@@ -108,6 +109,11 @@ class Engine:
         self.tile = tile or {}
         self.as_packaged = as_packaged
         self._light: list[Runtime] = []  # shared by copies with other tiles
+
+    @cached_property
+    def training_images(self) -> TrainingImages | None:
+        """What the package says of the images that the model was trained on."""
+        return read_training_images(self.package)
 
     @cached_property
     def facts(self) -> NetworkFacts:

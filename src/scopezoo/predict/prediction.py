@@ -118,6 +118,8 @@ class _Prediction:
         self.samples: list[Sample] = samples_of(images, engine.description.inputs, channel)
         self.plan: TilePlan = engine.plan(self.samples[0].sources[first.id].shape)
         self.warnings += engine.halo_warnings(self.plan)
+        if engine.training_images is not None:
+            self.warnings += engine.training_images.warnings(self.image, first, channel)
 
     def in_memory(self) -> Result:
         """Run, with the results as arrays."""

@@ -31,9 +31,9 @@ def _section(report: Report) -> str:
     version = f" {report.identity.version}" if report.identity.version else ""
     trusted = "with" if report.trust else "without"
     lines = [
-        f"## {verdict}: {_cell(report.identity.id + version)}",
+        f"## {verdict}: {cell(report.identity.id + version)}",
         "",
-        f"{_cell(report.package)} · {counts} · {report.duration_s:.1f} s · {trusted} trust",
+        f"{cell(report.package)} · {counts} · {report.duration_s:.1f} s · {trusted} trust",
         "",
     ]
     for level, checks in groupby(report.checks, key=lambda check: check.level):
@@ -44,17 +44,15 @@ def _section(report: Report) -> str:
         "| file | SHA-256 |",
         "|---|---|",
     ]
-    lines += [
-        f"| {_cell(name)} | {_cell(value)} |" for name, value in report.identity.sha256.items()
-    ]
+    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in report.identity.sha256.items()]
     lines += ["", ", ".join(f"{name} {value}" for name, value in report.versions.items())]
     return "\n".join([*lines, "", "</details>", ""])
 
 
 def _level(level: str, checks: list[Check]) -> list[str]:
     rows = [
-        f"| {_MARKS[check.status]} | {_cell(check.name)} | {_cell(check.message)} | "
-        f"{_cell(_figures(check))} | {_cell(check.hint)} |"
+        f"| {_MARKS[check.status]} | {cell(check.name)} | {cell(check.message)} | "
+        f"{cell(_figures(check))} | {cell(check.hint)} |"
         for check in checks
     ]
     return [
@@ -75,7 +73,7 @@ def _figure(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text of a stranger as a table cell: one line, and nothing in it that Markdown acts on."""
     line = " ".join(text.encode("utf-8", errors="replace").decode("utf-8").split())
     if len(line) > _MAX_CELL:
