@@ -141,6 +141,21 @@ def test_too_few_specimens_are_refused(
         split_dataset(Listed(specimens * 5), 0)  # type: ignore[arg-type]
 
 
+def test_pairs_that_failed_fill_no_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "alike_fields", lambda _dataset: [])
+    for seed in range(10):
+        listed = Listed(["a", "b", "c", "d", "e"])
+        failed = [p.model_copy(update={"status": "failed"}) for p in listed.pairs[:2]]
+        pairs = [*failed, *listed.pairs[2:]]
+        listed.manifest = listed.manifest.model_copy(update={"pairs": pairs})
+        made = split_dataset(listed, seed)  # type: ignore[arg-type]
+        assert {"a", "b"} < set(made.parts["training"])
+        assert all(set(ids) & set("cde") for ids in made.parts.values())
+    listed.manifest = listed.manifest.model_copy(update={"pairs": pairs[:4]})
+    with pytest.raises(UsageError, match="2 independent specimens with usable pairs"):
+        split_dataset(listed, 0, replace=True)  # type: ignore[arg-type]
+
+
 def test_wrong_calls_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "alike_fields", lambda _dataset: [])
     listed = Listed(["a", "b", "c"])

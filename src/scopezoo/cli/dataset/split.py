@@ -40,6 +40,9 @@ def split_dataset(
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
     if not quiet:
+        usable = splitting.usable_pairs(opened.manifest)
         for part, specimens in made.parts.items():
-            pairs = sum(pair.specimen in specimens for pair in opened.pairs)
+            pairs = sum(usable[name] for name in specimens)
             say(f"{part}: {pairs} pairs of {', '.join(specimens) or 'no specimen'}")
+        if usable.total() < len(opened.pairs):
+            say(f"{len(opened.pairs) - usable.total()} pairs do not count: registering them failed")

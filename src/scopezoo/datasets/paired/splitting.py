@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -30,7 +30,7 @@ def split_dataset(
     Specimens that have one field in common (the same, or nearly the same, image) stay together. The
     same seed and fractions give the same split. Specimens of `fixed` go where it says. Specimens
     that have a part keep it, unless `replace`: what a model has learned from must not become a
-    test.
+    test. Pairs whose registration failed do not count; specimens with no others go to training.
 
     Raises UsageError for fractions that cannot be, a seed other than that of the split there is,
     and where there are too few specimens for the parts.
@@ -45,10 +45,11 @@ def split_dataset(
             "tested with"
         )
     groups = _groups(dataset)
-    pairs = Counter(pair.specimen for pair in manifest.pairs)
+    names = {pair.specimen: None for pair in manifest.pairs}
+    pairs = usable_pairs(manifest)
     parts: dict[Part, list[str]] = {part: [] for part in fractions}
-    known = {name: part for name in pairs if old and (part := old.part_of(name))}
-    known |= _fixed(fixed or {}, known, pairs)
+    known = {name: part for name in names if old and (part := old.part_of(name))}
+    known |= _fixed(fixed or {}, known, names)
     free: list[list[str]] = []
     for group in groups:
         theirs = {known[name] for name in group if name in known}
@@ -69,6 +70,11 @@ def split_dataset(
 
     dataset.update(changed)
     return split
+
+
+def usable_pairs(manifest: Manifest) -> Counter[str]:
+    """How many pairs there are of each specimen, but for those whose registration failed."""
+    return Counter(pair.specimen for pair in manifest.pairs if pair.status != "failed")
 
 
 def fixed_parts(specimens: Sequence[str], rules: Sequence[str]) -> dict[str, Part]:
@@ -97,12 +103,12 @@ def _check_fractions(fractions: Mapping[Part, float]) -> None:
 
 
 def _fixed(
-    fixed: Mapping[str, Part], known: Mapping[str, Part], pairs: Mapping[str, int]
+    fixed: Mapping[str, Part], known: Mapping[str, Part], names: Collection[str]
 ) -> Mapping[str, Part]:
     for name, part in fixed.items():
-        if name not in pairs:
+        if name not in names:
             raise UsageError(
-                f"no pair is of specimen {name!r}; there are {', '.join(sorted(pairs))}"
+                f"no pair is of specimen {name!r}; there are {', '.join(sorted(names))}"
             )
         if known.get(name, part) != part:
             raise UsageError(f"specimen {name} is in {known[name]} already; --replace moves it")
@@ -128,11 +134,15 @@ def _assign(
     fractions: Mapping[Part, float],
 ) -> None:
     """Add groups to `parts`; every part that is to have something gets at least one."""
+    for group in groups:
+        if not any(pairs[name] for name in group):
+            parts.setdefault("training", []).extend(group)
+    groups = [group for group in groups if any(pairs[name] for name in group)]
     wanted: list[Part] = [part for part, fraction in fractions.items() if fraction > 0]
-    empty = [part for part in wanted if not parts[part]]
+    empty = [part for part in wanted if not any(pairs[name] for name in parts[part])]
     if len(groups) < len(empty):
         raise UsageError(
-            f"{len(groups)} independent specimens cannot fill {len(empty)} parts "
+            f"{len(groups)} independent specimens with usable pairs cannot fill {len(empty)} parts "
             f"({', '.join(empty)}) without a leak; import more, or set the fraction of a part to 0"
         )
     sizes = [sum(pairs[name] for name in group) for group in groups]
