@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,29 @@ def test_onnxruntime_steps_in(
     if step == "read_model":
         with pytest.raises(PackageError, match="unknown operator"):
             load_runtime(package, runtime="openvino")
+
+
+DROPPED_BY_ANOTHER_THREAD = """
+import gc, os, signal, sys, threading
+from pathlib import Path
+import numpy as np
+from scopezoo.predict.runtimes import load_runtime
+from scopezoo.store import open_package
+
+signal.signal(signal.SIGUSR1, lambda *_: None)
+held = [load_runtime(open_package(Path(sys.argv[1])), runtime="openvino")]
+held[0].run([np.zeros((1, 1, 16, 16), np.float32)])
+dropping = threading.Thread(target=lambda: (held.clear(), gc.collect()))
+dropping.start()
+dropping.join()
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+
+
+def test_signals_arrive_after_another_thread_dropped_openvino(plane_model: Path) -> None:
+    pytest.importorskip("openvino")
+    run = subprocess.run([sys.executable, "-c", DROPPED_BY_ANOTHER_THREAD, str(plane_model)])
+    assert run.returncode == 0
 
 
 def test_openvino_keeps_the_last_shapes(plane_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ RUNTIMES = {
 MERGED_UPSAMPLING = {"onnxruntime": (3,), "openvino": (1, 2, 3)}
 """Numbers of axes of space for which a runtime is faster with one transposed convolution than with
 a nearest-neighbour upsampling and a convolution: measured 1.4 to 2 times."""
+
+_OPENVINO_LOCK = Lock()
 
 COMPILED_SHAPES = 4
 """For how many shapes of the inputs OpenVINO keeps a compiled network."""
@@ -254,23 +258,17 @@ def _openvino_if_it_can(package: Package, content: bytes, device: str, precision
 def _load_openvino(
     package: Package, content: bytes, _device: str, precision: str, compile_now: bool = False
 ) -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        raise MissingDependencyError("the runtime openvino", "openvino") from error
-    core = openvino.Core()
-    core.set_property(
-        "CPU",
-        {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
-            "INFERENCE_NUM_THREADS": cpu_count(),
-            "PERFORMANCE_HINT": "LATENCY",
-        },
-    )
+    with _OPENVINO_LOCK:
+        version, core = _openvino()
+    hints = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": cpu_count(),
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     try:
         model = core.read_model(content)
         if compile_now:
-            core.compile_model(model, "CPU")
+            core.compile_model(model, "CPU", hints)
     except Exception as error:  # openvino raises bare RuntimeErrors and its own
         raise _broken(package, error) from error
     input_names = [port.get_any_name() for port in model.inputs]
@@ -285,7 +283,7 @@ def _load_openvino(
         shapes = tuple(array.shape for array in arrays)
         if shapes not in requests:
             model.reshape(dict(zip(order, shapes, strict=True)))
-            requests[shapes] = core.compile_model(model, "CPU").create_infer_request()
+            requests[shapes] = core.compile_model(model, "CPU", hints).create_infer_request()
             if len(requests) > COMPILED_SHAPES:
                 requests.popitem(last=False)
         requests.move_to_end(shapes)
@@ -293,7 +291,21 @@ def _load_openvino(
         request.infer(dict(zip(order, arrays, strict=True)), share_inputs=True)
         return [np.array(request.get_output_tensor(i).data) for i in outputs]
 
-    return openvino.__version__.split("-")[0], call
+    return version, call
+
+
+@cache
+def _openvino() -> tuple[str, Any]:
+    """Version and core: one core for the process, which is never let go.
+
+    For AMX its CPU plugin gives the thread that loads it another stack for signals. It frees that
+    stack with its last core, in whatever thread that happens: the next signal kills the process.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingDependencyError("the runtime openvino", "openvino") from error
+    return openvino.__version__.split("-")[0], openvino.Core()
 
 
 def _load_torchscript(package: Package, content: bytes, device: str, _precision: str) -> Any:
