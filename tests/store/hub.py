@@ -41,16 +41,18 @@ class Handler(BaseHTTPRequestHandler):
     def send_file(self, content: bytes) -> None:
         """With Range, as file hosts do."""
         asked = self.headers.get("Range", "bytes=0-")
-        start = int(asked.removeprefix("bytes=").removesuffix("-"))
+        first, _, last = asked.removeprefix("bytes=").partition("-")
+        start, stop = int(first), min(int(last) + 1 if last else len(content), len(content))
         if start and start >= len(content):
             self.send_error(416)
             return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        is_part = start > 0 or stop < len(content)
+        self.send_response(206 if is_part else 200)
+        self.send_header("Content-Length", str(stop - start))
+        if is_part:
+            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
         self.end_headers()
-        self.wfile.write(content[start:])
+        self.wfile.write(content[start:stop])
 
     def log_message(self, *_arguments: Any) -> None:
         """Say nothing."""

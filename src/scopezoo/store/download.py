@@ -83,21 +83,15 @@ class Web:
         """
         headers = {"Range": f"bytes={start}-{stop - 1}", **({"If-Range": tag} if tag else {})}
         with self._get(url, headers) as response:
-            given = re.fullmatch(
-                r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", response.headers.get("Content-Range", "")
-            )
-            if response.status_code != 206 or given is None or int(given[1]) != start:
+            total = _total_bytes(response, start, stop)
+            found = _tag(response)
+            if total is None or (tag and found != tag):
                 return None
-            total = int(given[3])
             wanted = min(stop, total) - start
             content = b"".join(_chunks(response, url, lambda _: wanted))
             if len(content) != wanted:
                 raise DownloadError(f"{url} sent {len(content)} bytes, {wanted} were asked for")
-            known = response.headers.get("ETag", "")
-            is_strong = known.startswith('"')  # a weak one does not tell bytes apart (RFC 9110)
-            return Part(
-                content, total, known if is_strong else response.headers.get("Last-Modified", "")
-            )
+            return Part(content, total, found)
 
     def download(
         self,
@@ -218,6 +212,28 @@ def _chunks(
         if size > limit:
             raise UnsafePackageError(f"{url} has {size} bytes or more; at most {limit} are allowed")
         yield chunk
+
+
+def _total_bytes(response: httpx.Response, start: int, stop: int) -> int | None:
+    """Size of a file of which a part was asked for; None where the answer is not that part.
+
+    A server may send 200 for a part that is the whole.
+    """
+    part = r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})"
+    given = re.fullmatch(part, response.headers.get("Content-Range", ""))
+    if response.status_code == 206 and given and int(given[1]) == start:
+        return int(given[2])
+    whole = _stated_bytes(response)
+    is_whole = response.status_code == 200 and start == 0 and 0 < whole <= stop
+    return whole if is_whole else None
+
+
+def _tag(response: httpx.Response) -> str:
+    known: str = response.headers.get("ETag", "")
+    if known.startswith('"'):  # a weak one does not tell bytes apart (RFC 9110)
+        return known
+    date: str = response.headers.get("Last-Modified", "")
+    return date
 
 
 def _stated_bytes(response: httpx.Response) -> int:
