@@ -49,6 +49,7 @@ from scopezoo.packaging.test_tensors import (
     with_tensor_files,
 )
 from scopezoo.packaging.weights import PackagedWeights, make_weights
+from scopezoo.predict.training_images import TRAINING_IMAGES
 from scopezoo.store.files import sha256
 from scopezoo.store.package import Package, open_package
 
@@ -161,7 +162,7 @@ class _Build:
         return with_tensor_files(output_entries(self.metadata, self.interface, halo), self.tensors)
 
     def _description(self) -> Entry:
-        return describe(
+        description = describe(
             self.metadata,
             self._inputs(),
             self._outputs(),
@@ -169,12 +170,20 @@ class _Build:
             self.figures,
             self.measured.get("evaluation"),
         )
+        attached = self.origin.files.get(TRAINING_IMAGES)
+        if attached is None:
+            return description
+        return {
+            **description,
+            "attachments": [{"source": TRAINING_IMAGES, "sha256": sha256(attached)}],
+        }
 
     def _scratch(self, use: Callable[[Package], T]) -> T:
         """What `use` makes of the package as it stands, written to a scratch folder."""
         with tempfile.TemporaryDirectory(prefix="scopezoo-") as folder:
             rdf = to_yaml(self._description())
-            for name, content in {**self.weights.files, **self.tensors, RDF: rdf}.items():
+            contents = {**self.weights.files, **self.origin.files, **self.tensors, RDF: rdf}
+            for name, content in contents.items():
                 (Path(folder) / name).write_bytes(content)
             return use(open_package(folder))
 

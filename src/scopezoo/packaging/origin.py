@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scopezoo.errors import FileError
 from scopezoo.packaging.metadata import Metadata, read_metadata
+from scopezoo.predict.training_images import TRAINING_IMAGES
 
 if TYPE_CHECKING:
     import torch
@@ -54,10 +55,19 @@ def read_origin(source: Path, measured: Mapping[str, Any]) -> Origin:
     """
     path = source_file(source)
     if path.name == METADATA or path.name.endswith(f".{METADATA}"):
-        return _from_metadata(path)
+        return _with_attachment(_from_metadata(path))
     from scopezoo.packaging.from_recipe import origin_from_recipe
 
-    return origin_from_recipe(path, path.parent / STATE_DICT, measured)
+    return _with_attachment(origin_from_recipe(path, path.parent / STATE_DICT, measured))
+
+
+def _with_attachment(origin: Origin) -> Origin:
+    """With what lies beside the source of how the training images look."""
+    try:
+        content = (origin.folder / TRAINING_IMAGES).read_bytes()
+    except FileNotFoundError:
+        return origin
+    return replace(origin, files={**origin.files, TRAINING_IMAGES: content})
 
 
 def source_file(source: Path) -> Path:
