@@ -21,7 +21,6 @@ from scopezoo.validation.quality.pictures import contrast, grey, signed, window
 from scopezoo.validation.quality.rows import Row, row_start
 from scopezoo.validation.quality.structures import (
     compare_structures,
-    grey_level,
     smoothed,
     structures_of,
 )
@@ -50,13 +49,10 @@ def measure_pair(case: PairCase, model: Model, blur: Blur) -> Row:
         for name, stack in zip(METHODS, (prediction, field.source), strict=True)
     }
     low, high = field.target_range
-    level = grey_level(np.where(field.seen, field.target, low))
-    wanted = structures_of(np.where(field.seen, field.target, low), level)
+    wanted = structures_of(field.target, field.seen)
     voxel_um = None if case.pixel_um is None else case.source.voxel_um
     found = {
-        name: compare_structures(
-            structures_of(np.where(field.seen, one.matched, low), level), wanted, voxel_um
-        )
+        name: compare_structures(structures_of(one.image, field.seen), wanted, voxel_um)
         for name, one in stacks.items()
     }
     filled = np.where(field.seen, field.target, stacks["prediction"].matched)
@@ -128,18 +124,18 @@ def _pictures(
             signed(error[z][shown], SHOWN_ERROR),
         ),
         (
-            "consistency: orange where the input lacks the light, blue where it has more"
-            + (" (largest of all planes)" if depth > 1 else ""),
-            signed(_map(supported, error.shape)[shown], SHOWN_DEVIATIONS),
+            "consistency: orange where the input lacks the light, blue where it has more",
+            signed(_map(supported, error.shape, z)[shown], SHOWN_DEVIATIONS),
         ),
     ]
     return [Picture(pixels, caption) for caption, pixels in pairs]
 
 
-def _map(supported: Consistency, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Of the deviations along z the largest, what is within the usual left black; YX."""
-    deviations = supported.deviations
-    largest = np.take_along_axis(deviations, np.abs(deviations).argmax(axis=0)[None], axis=0)[0]
+def _map(supported: Consistency, shape: tuple[int, ...], z: int) -> NDArray[np.float32]:
+    """Of the plane, or the nearest that is looked at; what is within the usual is left black."""
+    planes, rows, columns = supported.inner
+    nearest = int(np.clip(z, planes.start, planes.stop - 1)) - planes.start
+    deviations = supported.deviations[nearest]
     found = np.zeros(shape[1:], np.float32)
-    found[supported.inner[1:]] = np.where(np.abs(largest) > STRONG, largest, 0)
+    found[rows, columns] = np.where(np.abs(deviations) > STRONG, deviations, 0)
     return found

@@ -1,8 +1,10 @@
 """Bright structures of an image and of the wanted one, found in the same way and compared.
 
-Both images are smoothed (Gaussian, 1 px), cut at one grey level, which is Otsu's of the wanted
-image, and fall into connected parts; parts of less than 10 pixels (20 voxels) do not count. That is
-no segmentation to publish with, but it is the same for all, and it depends on no model.
+Each image is smoothed (Gaussian, 1 px), its surroundings (Gaussian, 8 px; 4 along z) are taken off,
+what is above its own Otsu level (IEEE Trans. Syst. Man Cybern. 9, 62, 1979) falls into connected
+parts, and parts of less than 10 pixels (20 voxels) do not count. That is no segmentation to publish
+with, and of large objects it sees what stands out in them, but it is the same for all images and
+depends on no model.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMOOTH_PX = 1.0
+SURROUNDINGS_PX = (4.0, 8.0, 8.0)
 SMALLEST = {2: 10, 3: 20}
 """Pixels of a plane, voxels of a stack."""
 FOUND = 0.5
@@ -42,16 +45,6 @@ class Structures:
         return asdict(self)
 
 
-def grey_level(wanted: NDArray[Any]) -> float:
-    """Otsu's (IEEE Trans. Syst. Man Cybern. 9, 62, 1979) of the smoothed image."""
-    from skimage.filters import threshold_otsu
-
-    smooth = smoothed(wanted)
-    if smooth.min() == smooth.max():
-        return float(smooth.max())
-    return float(threshold_otsu(smooth))  # type: ignore[no-untyped-call]
-
-
 def smoothed(image: NDArray[Any]) -> NDArray[np.float32]:
     """A stack ZYX, a plane of which is smoothed within itself only."""
     from scipy.ndimage import gaussian_filter
@@ -60,12 +53,19 @@ def smoothed(image: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(gaussian_filter(image.astype(np.float32), sigma))
 
 
-def structures_of(image: NDArray[Any], level: float) -> NDArray[np.int32]:
-    """Labels ZYX of the structures above a grey level."""
+def structures_of(image: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Labels ZYX of the structures where something was `seen`."""
     from scipy import ndimage
+    from skimage.filters import threshold_otsu
 
     ndim = 3 if image.shape[0] > 1 else 2
-    labels, count = ndimage.label(smoothed(image) > level, structure=np.ones((3, 3, 3)))
+    sigma = [px if n > 1 else 0.0 for px, n in zip(SURROUNDINGS_PX, image.shape, strict=True)]
+    outstanding = smoothed(image) - ndimage.gaussian_filter(image.astype(np.float32), sigma)
+    inside = outstanding[seen]
+    if inside.min() == inside.max():
+        return np.zeros(image.shape, np.int32)
+    level = threshold_otsu(inside)  # type: ignore[no-untyped-call]
+    labels, count = ndimage.label((outstanding > level) & seen, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     keep = sizes >= SMALLEST[ndim]
     keep[0] = False

@@ -209,10 +209,11 @@ def _structure_table(quality: Quality) -> Table:
                 for one in [structures[method]]
             ),
         ],
-        "Found in all three in one simple way: smoothed by 1 px, cut at the target's Otsu level, "
-        "connected parts of at least 10 px (20 voxels). A target's structure is found if half of "
-        "it is covered; one of the result is invented if at most a tenth of it lies on the "
-        "target's. Dice is of all their pixels.",
+        "Found in all three in one simple way: what stands out from the 8 px around it, above the "
+        "image's own Otsu level, in connected parts of at least 10 px (20 voxels). A target's "
+        "structure is found if half of it is covered; one of the result is invented if at most a "
+        "tenth of it lies on the target's. A blurred image covers more, so look at found, invented "
+        "and Dice (the overlap of all their pixels) together.",
     )
 
 
