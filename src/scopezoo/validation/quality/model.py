@@ -74,12 +74,17 @@ class Model:
         first = self.engine.description.outputs[0].id
         if np.prod(case.image.shape, dtype=np.int64) <= IN_MEMORY_PX:
             result = predict(self.engine, case.image, channel=case.channel)
-            yield result.images[first], result.warnings
+            yield result.images[first], _named(result.warnings, case)
             return
         with tempfile.TemporaryDirectory(prefix="scopezoo-quality-") as folder:
             path = Path(folder) / "prediction.npy"
             result = predict(self.engine, case.image, path, channel=case.channel)
-            yield result.images[first], result.warnings
+            yield result.images[first], _named(result.warnings, case)
+
+
+def _named(warnings: list[str], case: PairCase | LabelCase) -> list[str]:
+    """With the case's name for the file's place, which is another on every machine."""
+    return [warning.replace(case.image.source, case.id) for warning in warnings]
 
 
 def model_kind(package: Package) -> Kind:

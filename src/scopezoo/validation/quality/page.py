@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
 
-from scopezoo.datasets.paired.pictures import Picture
 from scopezoo.packaging.quality import RESTORATION
 from scopezoo.validation.quality.chart import lines_chart, scatter_chart
 from scopezoo.validation.quality.measuring import Quality
+from scopezoo.validation.quality.pictures import Picture
 from scopezoo.validation.quality.rows import Row
 from scopezoo.validation.quality.words import (
     METHOD_NAMES,

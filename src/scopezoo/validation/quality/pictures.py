@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.datasets.paired.pictures import Picture
-
 SHOWN_PX = 320
+JPEG_QUALITY = 88
+BEHIND_OUTLINES = 0.55
+"""Brightness of an image below outlines, which would not show on white."""
 DARK, BRIGHT = 1.0, 99.8
 TOO_BRIGHT, TOO_DARK = (255, 150, 30), (70, 150, 255)
 """Orange and blue, which colour-blind people can tell apart."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """uint8, YX or YX with red, green and blue."""
+
+    pixels: NDArray[np.uint8]
+    caption: str
+
+    def jpeg_base64(self) -> str:
+        """For an address of the kind `data:`; colours are as fine as brightness."""
+        import imagecodecs
+
+        pixels = np.ascontiguousarray(self.pixels)
+        encoded = imagecodecs.jpeg8_encode(pixels, JPEG_QUALITY, subsampling="444")
+        return base64.b64encode(encoded).decode("ascii")
 
 
 def grey(plane: NDArray[np.generic], low: float, high: float) -> NDArray[np.uint8]:
@@ -52,7 +71,8 @@ def outlined(
     caption: str,
 ) -> Picture:
     """Grey picture YX with the outlines of objects (label images YX) in a colour each."""
-    pixels = np.repeat(picture[..., None], 3, axis=2)
+    dimmed = np.asarray(picture * BEHIND_OUTLINES, np.uint8)
+    pixels = np.repeat(dimmed[..., None], 3, axis=2)
     for colour, labels in outlines.items():
         pixels[edges(labels)] = colour
     return Picture(pixels, caption)

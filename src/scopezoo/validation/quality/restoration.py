@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.datasets.paired.pictures import Picture
 from scopezoo.models.fidelity import Fidelity, fidelity, scaled_to
 from scopezoo.validation.quality.blur import Blur, Stack
 from scopezoo.validation.quality.cases import PairCase
 from scopezoo.validation.quality.consistency import STRONG, Consistency, consistency
 from scopezoo.validation.quality.field import Field, predicted_field, read_field
 from scopezoo.validation.quality.model import Model
-from scopezoo.validation.quality.pictures import contrast, grey, signed, window
+from scopezoo.validation.quality.pictures import Picture, contrast, grey, signed, window
 from scopezoo.validation.quality.rows import Row, row_start
 from scopezoo.validation.quality.structures import (
     compare_structures,

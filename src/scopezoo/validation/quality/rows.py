@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scopezoo.datasets.paired.pictures import Picture
 from scopezoo.predict.training_images import Likeness
+from scopezoo.validation.quality.pictures import Picture
 
 
 @dataclass

@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.datasets.paired.pictures import Picture
 from scopezoo.errors import IncompatibleImageError, MissingDependencyError
 from scopezoo.validation.quality.cases import LabelCase
 from scopezoo.validation.quality.model import Model, objects_of, one_channel
-from scopezoo.validation.quality.pictures import contrast, outlined, window
+from scopezoo.validation.quality.pictures import Picture, contrast, outlined, window
 from scopezoo.validation.quality.rows import Row, row_start
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -139,12 +138,12 @@ def _pictures(
     layers = [one[z][shown] for one in (truth, missed, found, invented)]
     true_plane, missed_plane, found_plane, invented_plane = layers
     where = f", plane {z + 1} of {len(truth)}" if stack else ""
-    dimmed = np.asarray(picture // 3, np.uint8)
+    dark = np.asarray(picture // 2, np.uint8)
     return [
         Picture(picture, "image" + where),
         outlined(picture, {MATCHED: true_plane, MISSED: missed_plane}, "annotated"),
         outlined(picture, {MATCHED: found_plane, INVENTED: invented_plane}, "prediction"),
-        outlined(dimmed, {MISSED: missed_plane, INVENTED: invented_plane}, "error"),
+        outlined(dark, {MISSED: missed_plane, INVENTED: invented_plane}, "error"),
     ]
 
 

@@ -102,7 +102,7 @@ def _restored(summary: dict[str, Any]) -> list[str]:
 def _segmented(summary: dict[str, Any]) -> list[str]:
     first = summary["by_iou"][0]
     true, found = summary["true_objects"], summary["found_objects"]
-    change = f" ({100 * (found - true) / true:+.1f} %)" if true else ""
+    change = f" ({100 * (found - true) / true:+.1f} %)" if true and found != true else ""
     return [
         f"Annotated are {true} objects in {summary['images']} images; the model found {found}"
         f"{change}, and miscounts an image by {summary['mean_count_error']:.1f} on average.",
