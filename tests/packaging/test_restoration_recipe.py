@@ -37,6 +37,12 @@ def restoration(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     content["network"] = {"kind": "slices_unet_3d", "channels": [4, 6], "slices": 5}
     content["training"]["patch_px"] = 16
     content["test_image"]["size_px"] = {"z": 12, "y": 72, "x": 72}
+    content["real_images"] = {
+        "text": "It invents nothing.",
+        "picture": "real.png",
+        "caption": "A. Author",
+    }
+    (source / "real.png").write_bytes(b"another picture")
     (source / "recipe.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     (source / "test_stack.tif").write_bytes((COLLECTION / "test_stack.tif").read_bytes())
     torch.manual_seed(0)
@@ -95,6 +101,9 @@ def test_card_has_the_tables_and_the_picture(restoration: Packaged) -> None:
     assert "(comparison.png)" in card
     assert (restoration.folder / "comparison.png").read_bytes() == b"a picture"
     assert "trained on simulated images alone" in card
+    assert "It invents nothing.\n\n![" in card
+    assert "(real.png)\n\nA. Author" in card
+    assert (restoration.folder / "real.png").read_bytes() == b"another picture"
     rdf = yaml.safe_load((restoration.folder / "rdf.yaml").read_text(encoding="utf-8"))
     assert "evaluations" not in rdf["config"]["bioimageio"], "its dataset has no address"
     axes = {axis.get("id"): axis for axis in rdf["inputs"][0]["axes"]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,31 +17,36 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scopezoo.datasets.paired.manifest import Pair
+from scopezoo.datasets.paired import Dataset
+from scopezoo.datasets.paired.manifest import Manifest, Pair, Transform
 from scopezoo.datasets.paired.sampling import GriddedImage, index_matrix, sampled_block
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats import open_image
+from scopezoo.models.deconvolution import deconvolved
 from scopezoo.models.fidelity import fidelity
 from scopezoo.models.network import load_network
 from scopezoo.models.pair_figures import comparison_figure
-from scopezoo.models.pairs import Levels, PairField, PairSource, places_inside
+from scopezoo.models.pairs import Levels, PairField, PairSource, as_registered
 from scopezoo.models.recipe import Normalisation, RestorationRecipe
 from scopezoo.models.slices import SlicesUNet3d
 
 CROP_PX = 160
 """Side of the square in the middle of what both microscopes saw that is scored."""
-ITERATIONS = 30
-FAINT_LIGHT = 1e-3
-"""Of the largest; keeps ratios finite where there is none."""
-PSF_PX = (25, 49, 49)
+ITERATIONS = (10, 30, 100)
+PSF_PX = 97
+"""Side of the planes of the point spread function."""
 LIKE, UNLIKE = "like training", "unlike training"
 MODEL = "this model"
 FIGURES = ("psnr_db", "ssim", "micro_ssim", "nrmse", "pearson_r", "agreement_um")
 FIGURE = "comparison.png"
 
 Region = tuple[slice, slice, slice]
-Method = Callable[[NDArray[np.float32], Region], NDArray[np.float32]]
-"""From a raw stack ZYX to a region of what is made of it."""
+Stacks = dict[str, NDArray[np.float32]]
+"""By name of the method, ZYX."""
+Method = Callable[[NDArray[np.float32]], Stacks]
+"""From a raw stack ZYX to what is made of it."""
+PointSpread = Callable[[int], NDArray[np.float32]]
+"""That of a stack of so many planes."""
 
 
 @dataclass(frozen=True)
@@ -49,33 +55,49 @@ class Truth:
 
     folder: Path
 
-    def field(self, pair: Pair, source: GriddedImage, found: PairField) -> PairField:
-        """The same field with the noise-free target, by the true transform."""
-        name = Path(pair.target.original or pair.id).name.split(".")[0]
-        path = self.folder / "target" / f"{name}.ome.tif"
-        clean = open_image(path)
-        try:
-            content = json.loads((self.folder / f"{name}.transform.json").read_text("utf-8"))
-            to_target = np.array(content["matrix"], dtype=np.float64)
-        except (OSError, ValueError, KeyError) as error:
-            raise FileError(f"{self.folder} has no transform of {name}: {error}") from error
-        target = GriddedImage.of(clean, pair.target)
-        matrix = index_matrix(to_target, source, target)
-        z, y, x = (slice(0, size) for size in found.source.shape)
-        return replace(
-            found,
-            target=sampled_block(target, matrix, (z, y, x)),
-            seen=places_inside(found.source.shape, matrix, target.shape),
-        )
+    def aligned(self, dataset: Dataset) -> Manifest:
+        """The manifest with the true transforms, whether or not a pair could be registered."""
 
-    def point_spread(self) -> NDArray[np.float32]:
-        """Image ZYX of a point by the source's microscope, sums to 1."""
+        def moved(pair: Pair) -> Pair:
+            transform = Transform(matrix=self._transform(pair))
+            return pair.model_copy(update={"source_to_target": transform, "status": "registered"})
+
+        return dataset.manifest.model_copy(update={"pairs": [moved(p) for p in dataset.pairs]})
+
+    def _transform(self, pair: Pair) -> list[list[float]]:
+        path = self.folder / f"{_file_name(pair)}.transform.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            matrix: list[list[float]] = content["matrix"]
+        except (OSError, ValueError, KeyError) as error:
+            raise FileError(f"{path} has no transform of {pair.id}: {error}") from error
+        return matrix
+
+    def field(self, pair: Pair, source: GriddedImage, found: PairField) -> PairField:
+        """The same field with the noise-free target."""
+        clean = open_image(self.folder / "target" / f"{_file_name(pair)}.ome.tif")
+        target = GriddedImage.of(clean, pair.target)
+        assert pair.source_to_target is not None  # of a registered pair
+        matrix = index_matrix(pair.source_to_target.array, source, target)
+        z, y, x = (slice(0, size) for size in found.source.shape)
+        return replace(found, target=sampled_block(target, matrix, (z, y, x)))
+
+    def point_spread(self, planes: int) -> NDArray[np.float32]:
+        """Image ZYX of a point by the source's microscope, from end to end of a stack of `planes`.
+
+        Sums to 1: what is farther away belongs to no voxel.
+        """
         from scopezoo.datasets.simulation import read_config
         from scopezoo.datasets.simulation.render import render
 
-        instrument = replace(read_config(self.folder / "config.yaml").source, shape=PSF_PX)
+        shape = (2 * planes - 1, PSF_PX, PSF_PX)
+        instrument = replace(read_config(self.folder / "config.yaml").source, shape=shape)
         image = render(np.array([[*instrument.centre_um, 1.0]]), instrument)
         return np.asarray(image / image.sum(), dtype=np.float32)
+
+
+def _file_name(pair: Pair) -> str:
+    return Path(pair.target.original or pair.id).name.split(".")[0]
 
 
 def evaluate_pairs(
@@ -96,26 +118,51 @@ def evaluate_pairs(
     methods = _methods(recipe, weights, unregistered, known)
     target_name = "confocal without noise" if known else "confocal"
     rows: list[dict[str, Any]] = []
-    shown: dict[str, dict[str, NDArray[np.float32]]] = {}
+    fields: list[_Field] = []
     for pair, field in _fields(recipe, data, known):
         group = UNLIKE if field.specimen in recipe.data.unlike else LIKE
         region = scored_region(field.seen)
-        images = {name: method(field.source, region) for name, method in methods.items()}
+        images = {
+            name: stack[region]
+            for method in methods
+            for name, stack in method(field.source).items()
+        }
         wanted, seen = field.target[region], field.seen[region]
         for name, image in images.items():
             figures = fidelity(image, wanted, seen, pair.source.voxel_um.x)
             rows.append({"pair": pair.id, "group": group, "method": name, **figures.as_dict()})
-        shown.setdefault(field.specimen, {**images, target_name: wanted})
-    comparison_figure(shown, recipe.pixel_size_um, recipe_path.parent / FIGURE)
+        fields.append(
+            _Field(field.specimen, group, rows[-1]["psnr_db"], {**images, target_name: wanted})
+        )
+    comparison_figure(_shown(fields), recipe.pixel_size_um, recipe_path.parent / FIGURE)
     return {
         "dataset": recipe.data.dataset,
         "part": "test",
-        "images": len({row["pair"] for row in rows}),
+        "images": len(fields),
         "reference": target_name,
         "table": _table(rows),
         "by_image": rows,
         "figure": FIGURE,
     }
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field by every method, the wanted image last; `psnr_db` is the model's."""
+
+    specimen: str
+    group: str
+    psnr_db: float
+    images: Stacks
+
+
+def _shown(fields: list[_Field]) -> dict[str, Stacks]:
+    """What the picture has: the best, the middle and the worst like training, and all unlike it."""
+    by_score = sorted((one for one in fields if one.group == LIKE), key=lambda one: -one.psnr_db)
+    middle = len(by_score) // 2
+    chosen = [*by_score[:1], *by_score[middle : middle + 1], *by_score[-1:]]
+    unlike = {one.specimen: one for one in reversed(fields) if one.group == UNLIKE}
+    return {one.specimen: one.images for one in (*chosen, *reversed(unlike.values()))}
 
 
 def scored_region(seen: NDArray[np.bool_], side_px: int = CROP_PX) -> Region:
@@ -133,34 +180,6 @@ def scored_region(seen: NDArray[np.bool_], side_px: int = CROP_PX) -> Region:
     return slice(int(planes[0]), int(planes[-1]) + 1), y, x
 
 
-def deconvolved(
-    stack: NDArray[np.float32],
-    region: Region,
-    psf: NDArray[np.float32],
-    iterations: int = ITERATIONS,
-) -> NDArray[np.float32]:
-    """A region after Richardson–Lucy deconvolution by scikit-image.
-
-    The PSF's reach around the region is deconvolved too; beyond the image it is mirrored. The first
-    percentile of the stack is taken for the camera's offset with the background.
-    """
-    from skimage import restoration
-
-    reach = [size // 2 for size in psf.shape]
-    light = np.maximum(stack - np.percentile(stack, 1), 0)
-    padded = np.pad(light, [(px, px) for px in reach], mode="symmetric")
-    wide = tuple(
-        slice(part.start, part.stop + 2 * px) for part, px in zip(region, reach, strict=True)
-    )
-    given = (padded[wide] / light.max() + FAINT_LIGHT).astype(np.float32)
-    richardson_lucy: Any = restoration.richardson_lucy  # untyped
-    estimate = richardson_lucy(given, psf, num_iter=iterations, clip=False)
-    inner = tuple(
-        slice(px, px + part.stop - part.start) for part, px in zip(region, reach, strict=True)
-    )
-    return np.asarray(estimate[inner], dtype=np.float32)
-
-
 def restored(
     network: SlicesUNet3d, stack: NDArray[np.float32], how: Normalisation
 ) -> NDArray[np.float32]:
@@ -175,25 +194,29 @@ def restored(
 
 def _methods(
     recipe: RestorationRecipe, weights: Path, unregistered: Path | None, truth: Truth | None
-) -> dict[str, Method]:
-    def restorer(path: Path) -> Method:
+) -> list[Method]:
+    def restorer(name: str, path: Path) -> Method:
         network = cast(SlicesUNet3d, load_network(recipe, path))
-        return lambda stack, region: restored(network, stack, recipe.normalisation)[region]
+        return lambda stack: {name: restored(network, stack, recipe.normalisation)}
 
-    methods: dict[str, Method] = {"wide-field": lambda stack, region: stack[region]}
+    methods: list[Method] = [lambda stack: {"wide-field": stack}]
     if truth:
-        psf = truth.point_spread()
-        methods["Richardson–Lucy, true PSF"] = lambda stack, region: deconvolved(stack, region, psf)
+        methods.append(partial(_deconvolved, point_spread=lru_cache(1)(truth.point_spread)))
     if unregistered:
-        methods["trained on unregistered pairs"] = restorer(unregistered)
-    return {**methods, MODEL: restorer(weights)}
+        methods.append(restorer("trained on unregistered pairs", unregistered))
+    return [*methods, restorer(MODEL, weights)]
+
+
+def _deconvolved(stack: NDArray[np.float32], point_spread: PointSpread) -> Stacks:
+    found = deconvolved(stack, point_spread(len(stack)), ITERATIONS)
+    return {f"Richardson–Lucy, {count} iterations": image for count, image in found.items()}
 
 
 def _fields(
     recipe: RestorationRecipe, data: Path, truth: Truth | None
 ) -> Iterator[tuple[Pair, PairField]]:
-    how = recipe.data.model_copy(update={"registered": True})
-    source = PairSource(data, "test", how, recipe.normalisation)
+    aligned = truth.aligned if truth else as_registered
+    source = PairSource(data, "test", recipe.normalisation, aligned)
     for pair in source.pairs:
         field = source.field(pair)
         gridded = source.gridded(pair, "source")

@@ -11,10 +11,15 @@ from numpy.typing import NDArray
 
 Images = Mapping[str, NDArray[np.float32]]
 """One field by each method, ZYX, the wanted one last."""
-PANEL_INCHES = 2.0
-SHOWN_PX = 96
-TOP_PERCENTILE = 99.8
+PANEL_INCHES = 2.1
+PROFILE_WIDTH = 1.7
+"""Of a panel's."""
+SHOWN_PX = 112
+PERCENTILES = (50, 99.8)
+"""Of a stack; black and white."""
+BAR_UM = 5
 LINE_COLOUR = "#ffcc00"
+CURVES = ("#9a9a9a", "#3d85c6", "#8e63c8", "#e07b1a", "#d62728")
 
 
 def comparison_figure(
@@ -22,56 +27,87 @@ def comparison_figure(
 ) -> None:
     """Write a PNG: for each field a plane, a section along z, and a profile along a line.
 
-    Grey levels run from the median to a high percentile of each image; the line is where the wanted
+    Grey levels run from the median to a high percentile of each stack; the line is where the wanted
     image varies most.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = max(len(images) for images in fields.values()) + 1
-    figure = Figure(
-        figsize=(PANEL_INCHES * columns, PANEL_INCHES * 1.45 * len(fields)), layout="constrained"
-    )
+    depth = max(images[name].shape[0] for images in fields.values() for name in images)
+    z_height = depth * pixel_size_um["z"] / (SHOWN_PX * pixel_size_um["x"])
+    width = PANEL_INCHES * (columns - 1 + PROFILE_WIDTH)
+    height = PANEL_INCHES * ((1.04 + z_height) * len(fields) + 0.15)
+    layout = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    figure = Figure(figsize=(width, height), layout=layout)
     rows = figure.subplots(
-        2 * len(fields), columns, squeeze=False, height_ratios=[1, 0.42] * len(fields)
+        2 * len(fields),
+        columns,
+        squeeze=False,
+        height_ratios=[1, z_height] * len(fields),
+        width_ratios=[1] * (columns - 1) + [PROFILE_WIDTH],
     )
-    step_z, step = pixel_size_um["z"], pixel_size_um["x"]
     for number, (name, images) in enumerate(fields.items()):
-        *_, wanted = images.values()
-        z, y, x = _liveliest_line(wanted)
         top, bottom = rows[2 * number], rows[2 * number + 1]
-        profile = top[-1]
-        for axes, side, (method, image) in zip(top, bottom, images.items(), strict=False):
-            shown = _stretched(image)
-            plane, section = shown[z, y, x], shown[:, (y.start + y.stop) // 2, x]
-            axes.imshow(plane, cmap="gray", vmin=0, vmax=1)
-            axes.axhline(plane.shape[0] // 2, color=LINE_COLOUR, linewidth=0.5)
-            side.imshow(section, cmap="gray", vmin=0, vmax=1, aspect=step_z / step)
-            line = plane[plane.shape[0] // 2]
-            style = {"color": "black", "linewidth": 1.6} if image is wanted else {"linewidth": 0.9}
-            profile.plot(np.arange(line.size) * step, line, label=method, **style)
-            if number == 0:
-                axes.set_title(method, fontsize=7)
-        top[0].set_ylabel(name, fontsize=7)
-        bottom[0].set_ylabel("z", fontsize=7)
-        profile.tick_params(labelsize=5)
-        profile.set_xlabel("µm along the line", fontsize=6)
-        for axes in (*top[:-1], *bottom[:-1]):
-            axes.set(xticks=[], yticks=[])
-        bottom[-1].axis("off")
+        _draw_field(top, bottom, images, pixel_size_um)
+        top[0].set_ylabel(name, fontsize=9)
+        bottom[0].set_ylabel("z", fontsize=8)
         if number == 0:
-            bottom[-1].legend(*profile.get_legend_handles_labels(), fontsize=5, loc="upper left")
-    figure.savefig(path, dpi=100)
+            for axes, method in zip(top, images, strict=False):
+                axes.set_title(method, fontsize=9)
+            bottom[-1].legend(
+                *top[-1].get_legend_handles_labels(), fontsize=7.5, loc="center", frameon=False
+            )
+    figure.savefig(path, dpi=90)
+
+
+def _draw_field(top: Any, bottom: Any, images: Images, pixel_size_um: Mapping[Any, float]) -> None:
+    """The panels of one field, and its profiles in the last column."""
+    *_, wanted = images.values()
+    z, y, x = _liveliest_line(wanted)
+    step_z, step = pixel_size_um["z"], pixel_size_um["x"]
+    curves = iter(CURVES)
+    profile = top[-1]
+    for axes, side, (method, image) in zip(top, bottom, images.items(), strict=False):
+        shown = _stretched(image)
+        plane, section = shown[z, y, x], shown[:, (y.start + y.stop) // 2, x]
+        middle = plane.shape[0] // 2
+        axes.imshow(plane, cmap="gray", vmin=0, vmax=1)
+        axes.axhline(middle, color=LINE_COLOUR, linewidth=0.6)
+        side.imshow(section, cmap="gray", vmin=0, vmax=1, aspect=step_z / step)
+        side.axhline(z, color=LINE_COLOUR, linewidth=0.4)
+        style = (
+            {"color": "black", "linewidth": 1.8}
+            if image is wanted
+            else {"color": next(curves, None), "linewidth": 1.1}
+        )
+        profile.plot(np.arange(plane.shape[1]) * step, plane[middle], label=method, **style)
+        axes.set(xticks=[], yticks=[])
+        side.set(xticks=[], yticks=[])
+    _draw_bar(top[0], SHOWN_PX, BAR_UM / step)
+    profile.set(ylim=(-0.15, 1.5), yticks=[])
+    profile.tick_params(labelsize=7)
+    profile.set_xlabel("µm along the line", fontsize=7)
+    profile.spines[["top", "right"]].set_visible(False)
+    bottom[-1].axis("off")
+
+
+def _draw_bar(axes: Any, side_px: int, length_px: float) -> None:
+    axes.plot([4, 4 + length_px], [side_px - 6] * 2, color="white", linewidth=2.5)
+    axes.text(4, side_px - 10, f"{BAR_UM} µm", color="white", fontsize=7)
 
 
 def _liveliest_line(wanted: NDArray[np.float32]) -> tuple[int, slice, slice]:
     """Plane, rows and columns of a window whose middle row varies most."""
     height, width = (min(SHOWN_PX, size) for size in wanted.shape[1:])
-    rows = wanted[:, height // 2 : wanted.shape[1] - (height - height // 2) + 1]
-    spread = rows[:, :, :width].std(axis=2)
+    first = (wanted.shape[2] - width) // 2
+    columns = slice(first, first + width)
+    rows = wanted[:, height // 2 : wanted.shape[1] - (height - height // 2) + 1, columns]
+    spread = rows.std(axis=2)
     z, row = np.unravel_index(int(spread.argmax()), spread.shape)
-    return int(z), slice(int(row), int(row) + height), slice(0, width)
+    return int(z), slice(int(row), int(row) + height), columns
 
 
 def _stretched(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = np.percentile(image, [50, TOP_PERCENTILE])
+    low, high = np.percentile(image, PERCENTILES)
     return np.asarray((image - low) / max(float(high - low), 1e-9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from scopezoo.datasets.paired.sampling import (
 )
 from scopezoo.datasets.split import Part
 from scopezoo.image import Image
-from scopezoo.models.recipe import Normalisation, PairedData
+from scopezoo.models.recipe import Normalisation
 
 CELL_UM = 1.0
 KEPT_BYTES = 3 << 30
@@ -101,18 +102,27 @@ class KeptDataset(Dataset):
         return self._kept[key]
 
 
-class PairSource:
-    """The registered pairs of one part of a dataset, on the grid of their sources.
+def as_registered(dataset: Dataset) -> Manifest:
+    """The manifest as it is."""
+    return dataset.manifest
 
-    Raises what `Dataset.open` and `Dataset.pairs_of` raise.
+
+class PairSource:
+    """The pairs of one part of a dataset, on the grid of their sources.
+
+    `aligned` says how source and target lie to each other. Raises what `Dataset.open` and
+    `Dataset.pairs_of` raise.
     """
 
     def __init__(
-        self, data: Path, part: Part, how: PairedData, normalisation: Normalisation
+        self,
+        data: Path,
+        part: Part,
+        normalisation: Normalisation,
+        aligned: Callable[[Dataset], Manifest] = as_registered,
     ) -> None:
         found = Dataset.open(data)
-        manifest = found.manifest if how.registered else with_fields_centred(found)
-        self.dataset = KeptDataset(found.files, manifest)
+        self.dataset = KeptDataset(found.files, aligned(found))
         self.part = part
         self.pairs = self.dataset.pairs_of(part)
         self.normalisation = normalisation

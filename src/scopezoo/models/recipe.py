@@ -160,6 +160,17 @@ class ProofImage(_Section):
     """Of what is cut out of its middle."""
 
 
+class RealImages(_Section):
+    """What a model that was trained on simulated images alone does to real ones."""
+
+    text: str
+    """Markdown, for the card."""
+    picture: Path | None = None
+    """Relative to the recipe."""
+    caption: str = ""
+    """Whose image it is, and under which licence."""
+
+
 class Recipe(_Section):
     """Everything that makes one model: data, network, training, and what to tell its users."""
 
@@ -203,6 +214,7 @@ class RestorationRecipe(Recipe):
     test_image: ProofImage
     pixel_size_um: dict[Literal["z", "y", "x"], Positive]
     """Of the images that it learns from, and is for."""
+    real_images: RealImages | None = None
 
     @model_validator(mode="after")
     def _patch_fits_the_network(self) -> RestorationRecipe:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scopezoo.models.fidelity import psnr_db, scaled_to
-from scopezoo.models.pairs import PairSource
+from scopezoo.models.pairs import PairSource, as_registered, with_fields_centred
 from scopezoo.models.recipe import PairAugmentation, RestorationRecipe
 from scopezoo.models.slices import SlicesUNet3d
 
@@ -33,9 +33,10 @@ class RestorationTask:
         self.margin = recipe.network.slices // 2
         self.loss_function = nn.L1Loss() if plan.loss == "l1" else nn.MSELoss()
         size = (plan.planes + 2 * self.margin, plan.patch_px, plan.patch_px)
-        self.source = PairSource(data, "training", recipe.data, recipe.normalisation)
+        aligned = as_registered if recipe.data.registered else with_fields_centred
+        self.source = PairSource(data, "training", recipe.normalisation, aligned)
         self.patches = self.source.patches(size, plan.seed, plan.foreground)
-        check = PairSource(data, "validation", recipe.data, recipe.normalisation)
+        check = PairSource(data, "validation", recipe.normalisation, aligned)
         checked = check.patches(size, VALIDATION_SEED, plan.foreground)
         self.check = [check.normalised(checked[n]) for n in range(VALIDATION_PATCHES)]
 

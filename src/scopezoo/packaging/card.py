@@ -111,8 +111,10 @@ def _validation(metadata: Metadata, evaluation: Mapping[str, Any] | None, name: 
             "run the model on some that somebody annotated and compare, for instance by average "
             f"precision (objects) or PSNR and SSIM (images).\n\n{check}"
         )
-    measured = f"Measured by `{evaluation['command']}`."
-    return head + "\n\n".join([quality_text(metadata, evaluation), measured, check])
+    parts = [quality_text(metadata, evaluation), f"Measured by `{evaluation['command']}`."]
+    if metadata.on_real_images:
+        parts.append(f"## On real images\n\n{metadata.on_real_images.strip()}")
+    return head + "\n\n".join([*parts, check])
 
 
 def _technical(description: Entry, figures: Figures, credits: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from scopezoo.errors import FileError
 from scopezoo.models.network import load_network
-from scopezoo.models.recipe import Recipe, read_recipe
+from scopezoo.models.recipe import RealImages, Recipe, RestorationRecipe, read_recipe
 from scopezoo.packaging.metadata import Author, Citation, Metadata, TrainingData
 from scopezoo.packaging.origin import RECIPE, Origin, TorchNetwork
 from scopezoo.packaging.recipe_tensors import recipe_tensors
@@ -31,21 +31,44 @@ def origin_from_recipe(path: Path, weights: Path, measured: Mapping[str, Any]) -
         callable=type(network).__name__,
         arguments=arguments,
     )
-    files = {RECIPE: path.read_bytes(), **_figure(path.parent, measured)}
+    files = {RECIPE: path.read_bytes(), **_pictures(recipe, path.parent, measured)}
     return Origin(
         metadata_from_recipe(recipe, path, measured), path.parent, torch=torch_network, files=files
     )
 
 
-def _figure(folder: Path, measured: Mapping[str, Any]) -> dict[str, bytes]:
-    """The picture that the evaluation made beside the recipe."""
-    name = measured.get("evaluation", {}).get("figure")
-    if name is None:
-        return {}
+def _pictures(recipe: Recipe, folder: Path, measured: Mapping[str, Any]) -> dict[str, bytes]:
+    """The picture that the evaluation made beside the recipe, and that of real images."""
+    files = {}
+    figure = measured.get("evaluation", {}).get("figure")
+    if figure is not None:
+        files[figure] = _content(folder / figure, "evaluate the model again")
+    real = _real_images(recipe)
+    if real is not None and real.picture is not None:
+        files[real.picture.name] = _content(folder / real.picture, "name another in the recipe")
+    return files
+
+
+def _content(path: Path, advice: str) -> bytes:
     try:
-        return {name: (folder / name).read_bytes()}
+        return path.read_bytes()
     except OSError as error:
-        raise FileError(f"{folder / name} cannot be read: evaluate the model again") from error
+        raise FileError(f"{path} cannot be read: {advice}") from error
+
+
+def _real_images(recipe: Recipe) -> RealImages | None:
+    return recipe.real_images if isinstance(recipe, RestorationRecipe) else None
+
+
+def _on_real_images(recipe: Recipe) -> str | None:
+    """The text for the card, with the picture below."""
+    real = _real_images(recipe)
+    if real is None:
+        return None
+    if real.picture is None:
+        return real.text
+    picture = f"![Real images, and what the model makes of them]({real.picture.name})"
+    return "\n\n".join(part for part in (real.text.strip(), picture, real.caption) if part)
 
 
 def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> Metadata:
@@ -68,6 +91,7 @@ def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]
             intended_use=recipe.intended_use,
             limitations=recipe.limitations,
             how_trained=tensors.how_trained,
+            on_real_images=_on_real_images(recipe),
             training_data=TrainingData(
                 id=recipe.data.dataset, url=DATASET_URLS.get(recipe.data.dataset)
             ),

@@ -169,6 +169,8 @@ class Metadata(_Section):
     known_biases: str | None = None
     recommendations: str | None = None
     how_trained: str | None = None
+    on_real_images: str | None = None
+    """Markdown; of a model that was trained on simulated images."""
     training_data: TrainingData | None = None
     weights: Path | None = None
     """The ONNX file, relative to the metadata; may be left out where the folder holds one."""
