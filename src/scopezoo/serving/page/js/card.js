@@ -25,7 +25,7 @@ export async function showCard({ parts: [id], signal }) {
 }
 
 /** The card below the page's own title: its headings go one level down, and its title is ours. */
-function cardText(html, model) {
+export function cardText(html, model) {
   const template = h("template");
   template.innerHTML = html;
   const content = template.content;
@@ -43,7 +43,7 @@ function cardText(html, model) {
   }
   for (const block of content.querySelectorAll("pre")) block.tabIndex = 0;
   for (const link of content.querySelectorAll("a[href]")) Object.assign(link, { target: "_blank", rel: "noopener noreferrer" });
-  return content.textContent.trim() ? content : "This model has no card.";
+  return content.textContent.trim() ? content : "There is no card.";
 }
 
 function facts(model) {

@@ -3,6 +3,8 @@
 import { ApiError, getJson, token } from "./api.js";
 import { announce, h, problem } from "./dom.js";
 import { showCard } from "./card.js";
+import { showDataset } from "./dataset.js";
+import { showDatasets } from "./datasets.js";
 import { showGallery } from "./gallery.js";
 import { showTry } from "./try/view.js";
 
@@ -10,6 +12,8 @@ const VIEWS = [
   [/^\/$/, showGallery],
   [/^\/model\/([^/]+)$/, showCard],
   [/^\/model\/([^/]+)\/try$/, showTry],
+  [/^\/datasets$/, showDatasets],
+  [/^\/dataset\/([^/]+)$/, showDataset],
 ];
 
 const main = document.getElementById("main");
@@ -76,6 +80,7 @@ function failure(error) {
 }
 
 function showFrame(info) {
+  document.getElementById("datasets-link").hidden = !info.datasets;
   document.getElementById("imagej-link").hidden = !info.imagej;
   document.getElementById("token-button").hidden = !info.auth;
 }

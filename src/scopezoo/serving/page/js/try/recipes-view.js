@@ -1,6 +1,7 @@
 // The lines that give the same result elsewhere, in tabs, to copy.
 
-import { announce, h } from "../dom.js";
+import { copyButton } from "../copy.js";
+import { h } from "../dom.js";
 import { recipes } from "./recipes.js";
 
 /** Tabs as WAI-ARIA describes them: arrow keys go from one to the next. */
@@ -8,7 +9,7 @@ export function recipesView(made) {
   const all = recipes(made);
   const panels = all.map((one) => h("div", {
     role: "tabpanel", id: `recipe-${one.id}`, "aria-labelledby": `recipe-tab-${one.id}`, hidden: true,
-  }, h("pre", { tabindex: 0, "aria-label": one.title }, h("code", {}, one.text)), one.note ? h("p", { class: "hint" }, one.note) : null, copyButton(one)));
+  }, h("pre", { tabindex: 0, "aria-label": one.title }, h("code", {}, one.text)), one.note ? h("p", { class: "hint" }, one.note) : null, copyButton(one.title, one.text)));
   const tabs = all.map((one, i) => h("button", {
     type: "button", role: "tab", id: `recipe-tab-${one.id}`, "aria-controls": `recipe-${one.id}`, onclick: () => choose(i),
   }, one.title));
@@ -33,30 +34,4 @@ export function recipesView(made) {
   });
   choose(0);
   return h("div", { class: "recipes" }, list, panels);
-}
-
-function copyButton({ title, text }) {
-  const button = h("button", { type: "button", class: "small copy" }, "Copy");
-  button.addEventListener("click", async () => {
-    const isDone = await copy(text);
-    button.textContent = isDone ? "Copied" : "Select and copy by hand";
-    announce(isDone ? `${title}: copied` : "The browser does not let this page copy");
-    setTimeout(() => { button.textContent = "Copy"; }, 2000);
-  });
-  return button;
-}
-
-/** The clipboard of browsers is there over https and on localhost; elsewhere a selection is copied. */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = h("textarea", { class: "only-spoken" }, text);
-    document.body.append(area);
-    area.select();
-    const isDone = document.execCommand("copy");
-    area.remove();
-    return isDone;
-  }
 }
