@@ -9,6 +9,7 @@ from scopezoo.cli.dataset import (
     importing,
     publish,
     pull,
+    recipe,
     register,
     register_all,
     simulate,
@@ -27,5 +28,6 @@ app.command("register")(register.register_files)
 app.command("register-all")(register_all.register_all)
 app.command("check")(check.check_dataset)
 app.command("split")(split.split_dataset)
+app.command("recipe")(recipe.start_recipe)
 app.command("publish")(publish.publish_dataset)
 app.command("pull")(pull.pull_dataset)
