@@ -68,11 +68,29 @@ class Names:
         return self.beside(".json")
 
 
-def result_names(output: Path, output_ids: list[str], extras: Extras) -> Names:
-    """Names for a first output at `output`; the others have their id before the ending."""
+def result_names(
+    output: Path, output_ids: list[str], extras: Extras, uncertainty: bool = False
+) -> Names:
+    """Names for a first output at `output`; the others have their id before the ending.
+
+    With `uncertainty` there is an image `<id>.uncertainty` for each output as well. Raises
+    UsageError where the format has no float32.
+    """
     stem, ending = split_ending(output)
-    others = {name: stem.with_name(f"{stem.name}.{name}{ending}") for name in output_ids[1:]}
-    return Names(stem, {output_ids[0]: output} | others, extras)
+    if uncertainty and ending.lower() == ".png":
+        raise UsageError(f"{output.name}: PNG cannot hold an uncertainty; write a .tif")
+    stems = [stem, *(stem.with_name(f"{stem.name}.{name}") for name in output_ids[1:])]
+    images = {output_ids[0]: output}
+    images |= {
+        name: own.with_name(f"{own.name}{ending}")
+        for name, own in zip(output_ids[1:], stems[1:], strict=True)
+    }
+    if uncertainty:
+        images |= {
+            f"{name}.uncertainty": own.with_name(f"{own.name}.uncertainty{ending}")
+            for name, own in zip(output_ids, stems, strict=True)
+        }
+    return Names(stem, images, extras)
 
 
 def split_ending(path: Path) -> tuple[Path, str]:

@@ -55,6 +55,12 @@ def predict_files(
     rescale: Annotated[
         bool, typer.Option("--rescale", help="Run at the pixel size that the model was trained at.")
     ] = False,
+    uncertainty: Annotated[
+        str | None,
+        typer.Option(
+            help="tta: write too how much the result varies when the image is mirrored and turned."
+        ),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture too.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Write a table of objects too.")] = False,
     rois: Annotated[bool, typer.Option("--rois", help="Write ImageJ ROIs too.")] = False,
@@ -96,6 +102,7 @@ def predict_files(
                 axes=axes,
                 channel=channel,
                 rescale=rescale,
+                uncertainty=uncertainty,
                 extras=Extras(preview, table, rois),
                 overwrite=overwrite,
                 resume=resume,

@@ -28,6 +28,7 @@ from scopezoo.predict.sources import ReflectedWindow, Sample, array_source, bloc
 from scopezoo.predict.statistics import Measure, compute_statistics
 from scopezoo.predict.tiles import AxisPlan, AxisRule, Window, plan_tiles, tiles
 from scopezoo.predict.training_images import TrainingImages, read_training_images
+from scopezoo.predict.views import AS_IT_IS, View
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Tensor
 
@@ -158,19 +159,29 @@ class Engine:
         ids = self.description.inputs[0].axis_ids
         return [shape[ids.index(axis.id)] for axis in self.geometry.axes]
 
-    def plan(self, shape: Sequence[int]) -> TilePlan:
-        """Tiles for a sample whose first input has `shape`."""
+    def plan(
+        self, shape: Sequence[int], *, alike: Collection[str] = (), more_bytes_per_px: float = 0
+    ) -> TilePlan:
+        """Tiles for a sample whose first input has `shape`.
+
+        Axes that are `alike` get one grid and halo, so that views may exchange them.
+        `more_bytes_per_px` is what a run keeps beside what the network takes.
+        """
         sizes = self.sizes(shape)
         axes = tuple(axis.id for axis in self.geometry.axes)
         self._check_memory(math.prod(legal_sizes(axis)[0] for axis in self.geometry.axes), 4)
         whole = self._whole_plan(sizes)
         whole_px = math.prod(plan.width for plan in whole)
-        if self._one_tile_will_do(sizes, whole, whole_px):
+        if self._one_tile_will_do(sizes, whole, whole_px, more_bytes_per_px):
             self._check_memory(whole_px, self._bytes_per_px(whole_px))
             return TilePlan(axes, tuple(whole), dict.fromkeys(axes, 0))
-        rules = self.geometry.rules(self.facts.strides, self.halo.used)
+        strides, halo = dict(self.facts.strides), dict(self.halo.used)
+        if alike:
+            strides |= dict.fromkeys(alike, math.lcm(*(strides.get(axis, 1) for axis in alike)))
+            halo |= dict.fromkeys(alike, max(halo[axis] for axis in alike))
+        rules = self.geometry.rules(strides, halo)
         bounds = [self.tile.get(axis) for axis in axes]
-        plans = plan_tiles(sizes, rules, self._max_tile_px(), bounds)
+        plans = plan_tiles(sizes, rules, self._max_tile_px(more_bytes_per_px), bounds)
         tile_px = math.prod(plan.width for plan in plans)
         self._check_memory(tile_px, self._bytes_per_px(tile_px))
         return TilePlan(axes, tuple(plans), {a: r.halo for a, r in zip(axes, rules, strict=True)})
@@ -185,7 +196,7 @@ class Engine:
         return plans
 
     def _one_tile_will_do(
-        self, sizes: Sequence[int], whole: Sequence[AxisPlan], whole_px: int
+        self, sizes: Sequence[int], whole: Sequence[AxisPlan], whole_px: int, more: float
     ) -> bool:
         if not self.geometry.tileable(self.description):
             return True
@@ -195,7 +206,7 @@ class Engine:
                 return False
             if plan.width > self.tile.get(axis.id, plan.width):
                 return False
-        return whole_px <= ALWAYS_WHOLE_PX or whole_px <= self._max_tile_px()
+        return whole_px <= ALWAYS_WHOLE_PX or whole_px <= self._max_tile_px(more)
 
     def _bytes_per_px(self, tile_px: int) -> float:
         return self.facts.bytes_per_px if tile_px > ALWAYS_WHOLE_PX else 4
@@ -209,10 +220,10 @@ class Engine:
                 f"of this image; this machine has {available / 1e9:.0f} GB"
             )
 
-    def _max_tile_px(self) -> int:
+    def _max_tile_px(self, more_bytes_per_px: float) -> int:
         """Pixels of a tile that the memory allows for, less what pages and buffers take."""
         free_bytes = USED_SHARE * self.memory_bytes - self.facts.fixed_bytes
-        return max(1, int(free_bytes / self.facts.bytes_per_px))
+        return max(1, int(free_bytes / (self.facts.bytes_per_px + more_bytes_per_px)))
 
     def statistics(self, sample: Sample) -> dict[Measure, NDArray[Any]]:
         """All statistics of the sample's inputs that pre- and post-processing ask for."""
@@ -240,19 +251,24 @@ class Engine:
         plan: TilePlan,
         outputs: Mapping[str, OutputStage],
         *,
+        views: Sequence[View] = (AS_IT_IS,),
         finished: Collection[int] = (),
         on_tile: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Run all tiles of a sample but the `finished` ones, and finish its outputs.
 
-        `on_tile` is called with a tile's number once its outputs are stored.
+        The outputs get a tile once for each of `views`, one after the other and all in its own
+        place. `on_tile` is called with a tile's number once all its outputs are stored.
         """
         run = _Run(self, sample, plan, outputs, self.statistics(sample), on_tile)
         wanted = [(i, tile) for i, tile in enumerate(plan.tiles()) if i not in finished]
         if len(wanted) == 1:
-            run.store(*wanted[0], run.call(run.load(wanted[0][1])))
+            number, tile = wanted[0]
+            loaded = run.load(tile)
+            for view in views:
+                run.store(number, tile, run.call(loaded, view), view is views[-1])
         else:
-            _overlapped(run, wanted)
+            _overlapped(run, wanted, views)
         for output in outputs.values():
             output.finish(run.statistics)
 
@@ -341,9 +357,27 @@ class _Run:
         processed = window.pad(chain.apply(pixels, self.statistics, window.region))
         return np.asarray(processed, dtype=_network_dtype(processed))
 
-    def call(self, loaded: tuple[list[NDArray[Any] | None], bytes | None]) -> list[NDArray[Any]]:
-        """The network's raw outputs for a tile; empty windows of one value run once."""
+    def call(
+        self, loaded: tuple[list[NDArray[Any] | None], bytes | None], view: View
+    ) -> list[NDArray[Any]]:
+        """The network's raw outputs for a view of a tile, in the tile's own place."""
         inputs, key = loaded
+        if view == AS_IT_IS:
+            return self._outputs(inputs, key)
+        tensors = self.engine.description.inputs
+        seen = [
+            None if array is None else np.ascontiguousarray(view.apply(array, tensor.axis_ids))
+            for tensor, array in zip(tensors, inputs, strict=True)
+        ]
+        # a window of one value looks the same mirrored, but may have another shape exchanged
+        raw = self._outputs(seen, key and key + str(view.exchanged).encode())
+        return [
+            view.undo(block, [None if f is None else f.axis for f in follows])
+            for follows, block in zip(self.engine.geometry.outputs.values(), raw, strict=True)
+        ]
+
+    def _outputs(self, inputs: list[NDArray[Any] | None], key: bytes | None) -> list[NDArray[Any]]:
+        """What the network gives; empty windows of one value run once."""
         if key is None:
             return self.network.run(inputs)
         if key not in self._constant:
@@ -352,8 +386,10 @@ class _Run:
                 self._constant.popitem(last=False)
         return self._constant[key]
 
-    def store(self, number: int, tile: Mapping[str, Window], raw: list[NDArray[Any]]) -> None:
-        """Hand the tile's core to the outputs."""
+    def store(
+        self, number: int, tile: Mapping[str, Window], raw: list[NDArray[Any]], is_last: bool
+    ) -> None:
+        """Hand the tile's core, of its last view or another, to the outputs."""
         geometry = self.engine.geometry
         first = self.engine.description.inputs[0]
         sizes = dict(
@@ -372,7 +408,8 @@ class _Run:
                 for f, size in zip(follows, block.shape, strict=True)
             ]
             self.outputs[tensor.id].add(number, outer, block[inner], whole, self.statistics)
-        self.on_tile(number)
+        if is_last:
+            self.on_tile(number)
 
     def _check_size(self, tensor: Tensor, tile: Mapping[str, Window], block: NDArray[Any]) -> None:
         follows = self.engine.geometry.outputs[tensor.id]
@@ -393,7 +430,9 @@ class _Run:
                 )
 
 
-def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -> None:
+def _overlapped(
+    run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]], views: Sequence[View]
+) -> None:
     """Read the next tile and write the last one while the network works on this one."""
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         written: Future[None] | None = None
@@ -403,10 +442,11 @@ def _overlapped(run: _Run, wanted: Sequence[tuple[int, Mapping[str, Window]]]) -
             loaded = ahead.result()
             if place + 1 < len(wanted):
                 ahead = reader.submit(run.load, wanted[place + 1][1])
-            raw = run.call(loaded)
-            if written is not None:
-                written.result()
-            written = writer.submit(run.store, number, tile, raw)
+            for view in views:
+                raw = run.call(loaded, view)
+                if written is not None:
+                    written.result()
+                written = writer.submit(run.store, number, tile, raw, view is views[-1])
         if written is not None:
             written.result()
 

@@ -49,6 +49,7 @@ def predict(
     axes: str | None = None,
     channel: str | None = None,
     rescale: bool = False,
+    uncertainty: str | None = None,
     extras: Extras | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -60,21 +61,22 @@ def predict(
     `image` is an Image, a path or URL, an array (with `axes`), or one of these by input id.
     `output` names the first output's file (.tif, .ome.tif, .ome.zarr, .npy, .png); the record and
     `extras` go beside it. Without it the result stays in memory. `rescale` runs at the pixel size
-    of the model and gives the result on the image's grid. `engine_options` are those of `Engine`,
-    where `model` is not one already. `progress` is called with (done, total) tiles.
+    of the model and gives the result on the image's grid. `uncertainty` "tta" gives, beside each
+    output, an image `<id>.uncertainty` of how much it varies when the network's input is mirrored
+    and turned (float32; of labels, the probability of objects). `engine_options` are those of
+    `Engine`, where `model` is not one already. `progress` is called with (done, total) tiles.
 
     The result has the image's axes, pixel size and channel names, and is that of the whole image
     at once whatever the tiles. Every expected error is a `scopezoo.errors.ScopezooError`.
     """
     engine = model if isinstance(model, Engine) else _open_engine(model, engine_options)
     originals = given_images(_open_images(image, axes), engine.description.inputs)
-    prediction = _Prediction(engine, originals, channel, rescale, progress)
+    prediction = _Prediction(engine, originals, channel, rescale, uncertainty, progress)
     if output is None:
         return prediction.in_memory()
     ids = [tensor.id for tensor in engine.description.outputs]
-    return prediction.to_files(
-        result_names(Path(output), ids, extras or Extras()), overwrite, resume
-    )
+    names = result_names(Path(output), ids, extras or Extras(), uncertainty is not None)
+    return prediction.to_files(names, overwrite, resume)
 
 
 def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Engine:
@@ -96,6 +98,7 @@ class _Prediction:
         originals: Mapping[str, Image],
         channel: str | None,
         rescale: bool,
+        uncertainty: str | None,
         progress: Progress,
     ) -> None:
         self.started = datetime.now(UTC)
@@ -115,8 +118,16 @@ class _Prediction:
             if tensor.id in originals
         }
         self.image = images[first.id]
+        self.channels = picked_names(self.original, first, channel)
         self.samples: list[Sample] = samples_of(images, engine.description.inputs, channel)
         self.plan: TilePlan = engine.plan(self.samples[0].sources[first.id].shape)
+        self.uncertainty = None
+        if uncertainty is not None:
+            from scopezoo.predict.uncertainty import Uncertainty
+
+            self.uncertainty = Uncertainty(engine, uncertainty, self.samples, self.image)
+        self.tiles = len(self.plan) * len(self.samples)
+        self.tiles += self.uncertainty.tiles if self.uncertainty is not None else 0
         self.warnings += engine.halo_warnings(self.plan)
         if engine.training_images is not None:
             self.warnings += engine.training_images.warnings(self.image, first, channel)
@@ -172,39 +183,43 @@ class _Prediction:
         own grid.
         """
         outputs = self.engine.description.outputs
-        channels = picked_names(self.original, self.engine.description.inputs[0], self.channel)
-        kinds = {tensor.id: output_kind(tensor) for tensor in outputs}
+        kinds: dict[str, Kind] = {tensor.id: output_kind(tensor) for tensor in outputs}
+        if self.uncertainty is not None:
+            kinds |= dict.fromkeys(self.uncertainty.names.values(), "image")
         if not self.rescaled:
-            places = image_places(self.engine, self.image, channels, store)
-            self._run_samples(Stages(self.engine, self.plan, work, places), work)
+            places = image_places(self.engine, self.image, self.channels, store)
+            self._run_samples(Stages(self.engine, self.plan, work, places), work, store)
             return kinds
-        scratch = FileStore(work.path, {t.id: f"{t.id}.model_scale.npy" for t in outputs})
+        scratch = FileStore(work.path, {name: f"{name}.model_scale.npy" for name in kinds})
         grid = (self.original, store)
-        places = image_places(self.engine, self.image, channels, scratch, labels_on=grid)
+        places = image_places(self.engine, self.image, self.channels, scratch, labels_on=grid)
         first = self.engine.description.inputs[0]
         letters = [axis_letter(first, axis) for axis in self.engine.geometry.axes]
         sizes = [self.original.size(letter) for letter in letters if letter]
-        self._run_samples(Stages(self.engine, self.plan, work, places, sizes), work)
+        self._run_samples(Stages(self.engine, self.plan, work, places, sizes), work, scratch)
         for name in (name for name, kind in kinds.items() if kind == "image"):
             back_on_grid(name, scratch.image(name), self.original, store)
         return kinds
 
-    def _run_samples(self, stages: Stages, work: WorkFolder) -> None:
-        total = len(self.plan) * len(self.samples)
+    def _run_samples(self, stages: Stages, work: WorkFolder, spreads: Store) -> None:
         done = 0
 
-        def on_tile(_: int) -> None:
+        def on_tiles(more: int) -> None:
             nonlocal done
-            done += 1
-            self.progress(done, total)
+            done += more
+            if more:
+                self.progress(done, self.tiles)
 
         for number, sample in enumerate(self.samples):
             finished = work.finished(number)
-            done += len(finished - {COMPLETE})
-            stages.run(number, sample, finished, on_tile)
+            on_tiles(len(finished - {COMPLETE}))
+            stages.run(number, sample, finished, lambda _: on_tiles(1))
         stages.finish()
+        if self.uncertainty is not None:
+            self.uncertainty.run(work, self.image, self.channels, spreads, on_tiles)
 
     def _record(self) -> dict[str, Any]:
+        spread = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.record()}
         return {
             "model": model_record(self.engine),
             "inputs": {name: image_record(image) for name, image in self.originals.items()},
@@ -215,6 +230,7 @@ class _Prediction:
                 "tile": dict(self.engine.tile),
             },
             "tiling": tiles_record(self.engine, self.plan),
+            **spread,
             "versions": versions_record(),
             "warnings": self.warnings,
         }
@@ -222,7 +238,8 @@ class _Prediction:
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
     """What must be the same for a killed run to go on: all but versions that do not matter."""
-    return {key: record[key] for key in ("model", "inputs", "parameters", "tiling")}
+    keys = ("model", "inputs", "parameters", "tiling", "uncertainty")
+    return {key: record[key] for key in keys if key in record}
 
 
 def _said(image: Image) -> dict[str, Any]:
