@@ -31,7 +31,7 @@ def taken(blur: Blur, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float3
     return source.astype(np.float32), target
 
 
-TRIED = candidates(None, VOXEL_UM, is_plane=False)
+TRIED = candidates(None, VOXEL_UM, planes=24)
 
 
 @pytest.mark.parametrize("true", TRIED, ids=lambda blur: blur.name)
@@ -43,15 +43,15 @@ def test_the_microscope_s_own_psf_is_tried() -> None:
     told = Instrument(
         id="wf", modality="widefield", na=1.3, wavelength_um=0.52, excitation_um=0.488
     )
-    tried = candidates(told, VOXEL_UM, is_plane=False)
+    tried = candidates(told, VOXEL_UM, planes=24)
     psf = tried[-1]
     assert psf.name == "PSF of wf"
     assert psf.kernel is not None
     assert float(psf.kernel.sum()) == pytest.approx(1, abs=1e-4)
     assert best_blur(tried, [taken(psf, 3)]).name == psf.name
-    assert candidates(None, VOXEL_UM, is_plane=False)[-1].name != psf.name
+    assert candidates(None, VOXEL_UM, planes=24)[-1].name != psf.name
     blunt = Instrument(id="x", modality="widefield", na=1.6, wavelength_um=0.52)
-    assert len(candidates(blunt, VOXEL_UM, is_plane=False)) == len(TRIED)
+    assert len(candidates(blunt, VOXEL_UM, planes=24)) == len(TRIED)
 
 
 def test_what_was_planted_shows_where_it_is() -> None:
@@ -95,7 +95,7 @@ def test_gain_and_offset_do_not_matter() -> None:
 
 
 def test_a_small_plane_is_not_cropped_away() -> None:
-    tried = candidates(None, (1.0, 1.0, 1.0), is_plane=True)
+    tried = candidates(None, (1.0, 1.0, 1.0), planes=1)
     target = structures(0)[12:13, :20, :20]
     found = consistency(target + 1, target, target, tried[-1])
     assert found.deviations.shape[1] >= 10

@@ -20,7 +20,9 @@ Region = tuple[slice, slice, slice]
 SIGMAS_PX = (0.5, 1.0, 1.5, 2.0, 3.0)
 """Along y and x; along z it is three times as long in µm, as light spreads in microscopes."""
 ALONG_Z = 3.0
-PSF_PX = (25, 49, 49)
+PSF_PX = 49
+"""Along y and x; along z the PSF reaches from the first plane of a stack to the last."""
+MOST_PLANES = 50
 EXCITATION_BEFORE_UM = 0.03
 """How much shorter than the emission the excitation is taken to be where it is not told."""
 IMMERSION_INDEX = 1.518
@@ -64,12 +66,12 @@ class Blur:
 
 
 def candidates(
-    instrument: Instrument | None, voxel_um: tuple[float, float, float], is_plane: bool
+    instrument: Instrument | None, voxel_um: tuple[float, float, float], planes: int
 ) -> list[Blur]:
-    """All blurs that are tried."""
+    """All blurs that are tried, for a stack of so many planes."""
     found = [Blur("no blur", None)]
-    found += [_gaussian(sigma, voxel_um, is_plane) for sigma in SIGMAS_PX]
-    psf = _instrument_psf(instrument, voxel_um, is_plane) if instrument else None
+    found += [_gaussian(sigma, voxel_um, planes == 1) for sigma in SIGMAS_PX]
+    psf = _instrument_psf(instrument, voxel_um, planes) if instrument else None
     return [*found, psf] if psf else found
 
 
@@ -103,7 +105,7 @@ def _gaussian(sigma_px: float, voxel_um: tuple[float, float, float], is_plane: b
 
 
 def _instrument_psf(
-    told: Instrument, voxel_um: tuple[float, float, float], is_plane: bool
+    told: Instrument, voxel_um: tuple[float, float, float], planes: int
 ) -> Blur | None:
     """The PSF by the simulation of microscopes; None where the description does not suffice."""
     from pydantic import ValidationError
@@ -125,7 +127,7 @@ def _instrument_psf(
                 told.wavelength_um,
             ),
             voxel_um=voxel_um,
-            shape=(1, *PSF_PX[1:]) if is_plane else PSF_PX,
+            shape=(2 * min(planes, MOST_PLANES) - 1, PSF_PX, PSF_PX),
             photons=1.0,
             immersion_index=told.immersion_index or IMMERSION_INDEX,
             pinhole_au=told.pinhole_au or 1.0,

@@ -142,7 +142,7 @@ def choose_blur(pairs: list[PairCase], cases: Cases) -> Blur:
     if not read:
         return Blur("no blur", None)
     first = pairs[0].source
-    tried = candidates(cases.instrument, first.voxel_um, first.is_plane)
+    tried = candidates(cases.instrument, first.voxel_um, first.shape[0])
     return best_blur(tried, read)
 
 
