@@ -71,7 +71,7 @@ def test_specimens_need_names_of_their_own() -> None:
 def test_small_fields_lie_on_each_other(name: str) -> None:
     whole, small = read_config(name), read_config(name).small()
     assert small.fields == 1
-    assert max(small.source.shape) <= 96
+    assert max(small.source.shape) <= 160
     assert small.source.voxel_um == whole.source.voxel_um
     target = small.target or small.source
     apart = abs(small.source.extent_um - target.extent_um) / 2 + small.misregistration.shift_um

@@ -15,8 +15,11 @@ from scopezoo.datasets.simulation.instrument import Count, Instrument, NotNegati
 from scopezoo.datasets.simulation.structures import StructureName
 from scopezoo.errors import FileError, UsageError
 
-SMALL_PX = 96
-SMALL_PLANES = 16
+SMALL_PX = 160
+SMALL_PLANES = 28
+"""Of the coarser instrument: in smaller fields, too few sub-blocks would judge a registration."""
+SMALL_SHIFT = 0.1
+"""Of the field at most."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -100,7 +103,7 @@ class PairConfig(_Section):
         raise UsageError(f"{self.name} has no specimen {name!r}; it has {known}")
 
     def small(self) -> PairConfig:
-        """The same on small fields, for a try in seconds; shifts shrink with the field."""
+        """The same on small fields, for a try; shifts shrink with the field, or more."""
         instruments = [self.source, self.target] if self.target else [self.source]
         # of one extent, whatever the voxels
         coarsest = np.max([instrument.voxel_um for instrument in instruments], axis=0)
@@ -113,6 +116,7 @@ class PairConfig(_Section):
 
         source = shrunk(self.source)
         shift = self.misregistration.shift_um * source.extent_um / self.source.extent_um
+        shift = np.minimum(shift, SMALL_SHIFT * source.extent_um)
         return self.model_copy(
             update={
                 "source": source,
