@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 
 class SlicesUNet3d(nn.Module):
-    """(b, 1, z, y, x), normalised, to the same shape; it learns what to add to the input.
+    """(b, 1, z, y, x), normalised, to the same shape.
+
+    The input is not added to the output: what the network then has to learn is to subtract its
+    noise, and the rest of that stays in places that are dark.
 
     A strided convolution halves y and x, `channels` gives the width of each level below. z is free,
     y and x must be multiples of `stride`. Beyond the first and last plane there are copies of them.
@@ -56,9 +59,8 @@ class SlicesUNet3d(nn.Module):
         skipped.pop()
         for up, merge in zip(self.up, self.merge, strict=True):
             features = merge(torch.cat([up(features), skipped.pop()], dim=1))
-        added: Tensor = self.head(features)
-        # Counted from the front: tracing turns a negative end into a number of the example.
-        return added + image.narrow(2, self.margin, added.shape[2])
+        restored: Tensor = self.head(features)
+        return restored
 
 
 def _planewise(in_channels: int, out_channels: int) -> nn.Sequential:
