@@ -14,7 +14,13 @@ from typing import Any
 
 from scopezoo.errors import FileError
 from scopezoo.models.network import make_network
-from scopezoo.models.recipe import Recipe, RestorationRecipe, StarDistRecipe, read_recipe
+from scopezoo.models.recipe import (
+    ImageRecipe,
+    Recipe,
+    RestorationRecipe,
+    StarDistRecipe,
+    read_recipe,
+)
 
 NOT_LOSSES = {"step", "seconds", "learning_rate", "score", "loss"}
 
@@ -26,15 +32,23 @@ def evaluate(
     *,
     unregistered: Path | None = None,
     truth: Path | None = None,
+    beside: Path | None = None,
+    real: Path | None = None,
 ) -> dict[str, Any]:
     """The figures of a model, with the command that measures them.
 
-    `unregistered` and `truth` are of restoration models, see `pair_evaluation.evaluate_pairs`.
+    `unregistered` and `truth` are of restoration models, see `pair_evaluation.evaluate_pairs`,
+    `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`.
     """
     recipe = read_recipe(recipe_path)
     options = "".join(
         f" --{name} {name.upper()}"
-        for name, value in (("unregistered", unregistered), ("truth", truth))
+        for name, value in (
+            ("unregistered", unregistered),
+            ("truth", truth),
+            ("beside", beside),
+            ("real", real),
+        )
         if value
     )
     command = f"python -m scopezoo.models.evaluation {recipe_path.as_posix()} DATA{options}"
@@ -45,6 +59,15 @@ def evaluate(
             recipe, recipe_path, data, weights, unregistered=unregistered, truth=truth
         )
         return {"command": command, **figures}
+    if isinstance(recipe, ImageRecipe):
+        from scopezoo.models.image_evaluation import evaluate_images
+
+        return {
+            "command": command,
+            **evaluate_images(
+                recipe, recipe_path, data, weights, truth=truth, beside=beside, real=real
+            ),
+        }
     from scopezoo.models.star_evaluation import evaluate_stars
 
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
@@ -95,6 +118,8 @@ def main() -> None:
         "--unregistered", type=Path, help="weights of a training with registered: false"
     )
     parser.add_argument("--truth", type=Path, help="truth folder of a simulated dataset")
+    parser.add_argument("--beside", type=Path, help="recipe of a denoising model to compare with")
+    parser.add_argument("--real", type=Path, help="folder with raw/ and gt/ of real images")
     arguments = parser.parse_args()
     beside: Path = arguments.recipe.parent
     result = evaluate(
@@ -103,6 +128,8 @@ def main() -> None:
         beside / "weights.pt",
         unregistered=arguments.unregistered,
         truth=arguments.truth,
+        beside=arguments.beside,
+        real=arguments.real,
     )
     record(beside / "measured.json", "evaluation", result)
     if arguments.run:

@@ -8,7 +8,13 @@ from torch import nn
 
 from scopezoo.errors import FileError
 from scopezoo.models.checkpoint import load_tensors
-from scopezoo.models.recipe import Recipe, StarDistNetwork
+from scopezoo.models.planes import PlanesUNet2d, PlanesUNet3d
+from scopezoo.models.recipe import (
+    Planes2dNetwork,
+    Planes3dNetwork,
+    Recipe,
+    StarDistNetwork,
+)
 from scopezoo.models.slices import SlicesUNet3d
 from scopezoo.models.stardist import StarDist2d
 
@@ -18,6 +24,10 @@ def make_network(recipe: Recipe) -> nn.Module:
     arguments = recipe.network
     if isinstance(arguments, StarDistNetwork):
         return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+    if isinstance(arguments, Planes2dNetwork):
+        return PlanesUNet2d(arguments.channels)
+    if isinstance(arguments, Planes3dNetwork):
+        return PlanesUNet3d(arguments.channels, arguments.neighbours)
     return SlicesUNet3d(arguments.channels, arguments.slices)
 
 

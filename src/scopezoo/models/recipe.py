@@ -78,6 +78,22 @@ class SlicesNetwork(_Section):
         return self
 
 
+class Planes2dNetwork(_Section):
+    """Arguments of `scopezoo.models.planes.PlanesUNet2d`."""
+
+    kind: Literal["planes_unet_2d"]
+    channels: tuple[Count, ...]
+
+
+class Planes3dNetwork(_Section):
+    """Arguments of `scopezoo.models.planes.PlanesUNet3d`."""
+
+    kind: Literal["planes_unet_3d"]
+    channels: tuple[Count, ...]
+    neighbours: Annotated[int, Field(ge=0)]
+    """Planes on either side from which one is made, beside its own."""
+
+
 class Normalisation(_Section):
     """Percentiles of the image (a plane, or a whole stack) that become 0 and 1 (`scale_range`)."""
 
@@ -151,6 +167,20 @@ class RestorationTraining(_Training):
     augmentation: PairAugmentation
 
 
+class ImageTraining(_Training):
+    """How the weights are found of a network that makes an image into one on the same pixels.
+
+    CARE learns from an image with more light, on the grey levels of its input; fnet from another
+    contrast, on levels of its own; Noise2Void from the noisy image alone.
+    """
+
+    method: Literal["care", "noise2void", "fnet"]
+    loss: Literal["l1", "l2"]
+    augmentation: PairAugmentation
+    hidden_px: Annotated[int, Field(ge=2)] = 6
+    """Noise2Void hides one pixel in each square of this side."""
+
+
 class ProofImage(_Section):
     """The image by which the package proves itself; `image` is relative to the recipe."""
 
@@ -187,9 +217,12 @@ class Recipe(_Section):
     limitations: str
     cite: tuple[Citation, ...]
     data: SplitData | PairedData
-    network: Annotated[StarDistNetwork | SlicesNetwork, Field(discriminator="kind")]
+    network: Annotated[
+        StarDistNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
+        Field(discriminator="kind"),
+    ]
     normalisation: Normalisation
-    training: StarDistTraining | RestorationTraining
+    training: StarDistTraining | RestorationTraining | ImageTraining
 
 
 class StarDistRecipe(Recipe):
@@ -222,6 +255,31 @@ class RestorationRecipe(Recipe):
         return self
 
 
+class ImageRecipe(Recipe):
+    """Of a model that makes an image into one on the same pixels: without noise, or stained."""
+
+    data: PairedData
+    network: Annotated[Planes2dNetwork | Planes3dNetwork, Field(discriminator="kind")]
+    training: ImageTraining
+    test_image: ProofImage
+    pixel_size_um: dict[Literal["z", "y", "x"], Positive]
+    """Of the images that it learns from, and is for."""
+    real_images: RealImages | None = None
+
+    @property
+    def neighbours(self) -> int:
+        return self.network.neighbours if isinstance(self.network, Planes3dNetwork) else 0
+
+    @property
+    def is_3d(self) -> bool:
+        return isinstance(self.network, Planes3dNetwork)
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> ImageRecipe:
+        _check_patch(self.training.patch_px, 2 ** (len(self.network.channels) - 1))
+        return self
+
+
 def _check_patch(patch_px: int, stride: int) -> None:
     if patch_px % stride:
         raise ValueError(f"training.patch_px is {patch_px}: expected a multiple of {stride}")
@@ -230,6 +288,8 @@ def _check_patch(patch_px: int, stride: int) -> None:
 KINDS: dict[str, type[Recipe]] = {
     "stardist_2d": StarDistRecipe,
     "slices_unet_3d": RestorationRecipe,
+    "planes_unet_2d": ImageRecipe,
+    "planes_unet_3d": ImageRecipe,
 }
 """By `network.kind`."""
 

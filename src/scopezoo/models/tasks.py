@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scopezoo.models.recipe import Recipe, RestorationRecipe, StarDistRecipe
+from scopezoo.models.recipe import ImageRecipe, Recipe, RestorationRecipe, StarDistRecipe
 from scopezoo.models.task import Task
 
 
@@ -17,6 +17,10 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
         from scopezoo.models.restoration import RestorationTask
 
         return RestorationTask(recipe, data)
+    if isinstance(recipe, ImageRecipe):
+        from scopezoo.models.image_tasks import image_task
+
+        return image_task(recipe, data)
     from scopezoo.models.segmentation import StarDistTask
 
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
