@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def predict_files(
-    model: Annotated[str, typer.Argument(help="A model: an id, a folder or a zip.")],
+    model: Annotated[str, typer.Argument(help="A model: an id, a folder or a zip; several: A,B.")],
     inputs: Annotated[
         list[str],
         typer.Argument(
@@ -74,35 +76,39 @@ def predict_files(
     quiet: Annotated[bool, typer.Option("--quiet", help="Say nothing but errors.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the records as JSON.")] = False,
 ) -> int:
-    """Run a model on images; the result has their axes and pixel size."""
+    """Run a model on images; the result has their axes and pixel size.
+
+    Several models with commas give the channels of one image.
+    """
     from scopezoo.predict.engine import Engine
     from scopezoo.predict.parameters import parse_bytes, parse_tile
-    from scopezoo.predict.prediction import predict
     from scopezoo.result import Extras
     from scopezoo.store import resolve
 
     jobs = output_paths(inputs, output)
-    package = resolve(model)
-    engine = Engine(
-        package,
-        runtime=runtime,
-        device=device,
-        precision=precision,
-        trust=trust,
-        memory_bytes=parse_bytes(memory, "--memory"),
-        tile=parse_tile(tile, [axis.id for axis in package.description.inputs[0].space]),
-    )
+    packages = [resolve(name) for name in parse_models(model)]
+    engines = [
+        Engine(
+            package,
+            runtime=runtime,
+            device=device,
+            precision=precision,
+            trust=trust,
+            memory_bytes=parse_bytes(memory, "--memory"),
+            tile=parse_tile(tile, [axis.id for axis in package.description.inputs[0].space]),
+        )
+        for package in packages
+    ]
+    predict = _predict(engines, uncertainty)
 
     def run(source: str, target: Path) -> Result:
         with progress_line(Path(source).name, quiet) as progress:
             return predict(
-                engine,
                 parse_input(source),
                 target,
                 axes=axes,
                 channel=channel,
                 rescale=rescale,
-                uncertainty=uncertainty,
                 extras=Extras(preview, table, rois),
                 overwrite=overwrite,
                 resume=resume,
@@ -113,6 +119,29 @@ def predict_files(
     if as_json:
         typer.echo(json.dumps({"results": records, "failures": failures}, indent=2))
     return 1 if failures else 0
+
+
+def _predict(engines: list[Any], uncertainty: str | None) -> Callable[..., Result]:
+    """What runs these engines on an image. Raises UsageError where several cannot do it."""
+    if len(engines) == 1:
+        from scopezoo.predict.prediction import predict
+
+        return partial(predict, engines[0], uncertainty=uncertainty)
+    if uncertainty is not None:
+        raise UsageError("--uncertainty takes one model; run them one by one")
+    from scopezoo.predict.several import predict_several
+
+    return partial(predict_several, engines)
+
+
+def parse_models(text: str) -> list[str]:
+    """Models as people write them: one, or several with commas."""
+    if Path(text).exists():
+        return [text]
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise UsageError(f"{text!r}: expected models with a comma between them, e.g. a,b")
+    return names
 
 
 def _run_all(

@@ -1,6 +1,6 @@
 """Runs a model on an image: plans tiles, reads, runs, writes.
 
-from scopezoo.predict import Engine, Extras, predict
+from scopezoo.predict import Engine, Extras, predict, predict_several
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scopezoo.predict.engine import Engine
     from scopezoo.predict.prediction import predict
+    from scopezoo.predict.several import predict_several
     from scopezoo.result import Extras, Result
 
-__all__ = ["Engine", "Extras", "Result", "predict"]
+__all__ = ["Engine", "Extras", "Result", "predict", "predict_several"]
 
 _PLACES = {
     "Engine": "scopezoo.predict.engine",
     "Extras": "scopezoo.result",
     "Result": "scopezoo.result",
     "predict": "scopezoo.predict.prediction",
+    "predict_several": "scopezoo.predict.several",
 }
 
 

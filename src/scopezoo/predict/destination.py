@@ -116,7 +116,7 @@ class Destination:
         channels = sizes.get("C", 1)
         axes = self.image.axes
         if channels > 1 and "C" not in axes:
-            axes = _with_channel(axes)
+            axes = with_channel(axes)
         shape = tuple(
             channels if axis == "C" else sizes.get(axis, self.image.size(axis)) for axis in axes
         )
@@ -159,7 +159,7 @@ class SampleSink:
         self.destination.write(self.position, region, block, whole_shape)
 
 
-def _with_channel(axes: str) -> str:
+def with_channel(axes: str) -> str:
     """`axes` with C where TZCYX has it: before Y and X, after all else."""
     place = min(axes.index("Y"), axes.index("X"))
     assert set(axes) < set(AXES)

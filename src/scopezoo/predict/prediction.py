@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -69,27 +69,32 @@ def predict(
     The result has the image's axes, pixel size and channel names, and is that of the whole image
     at once whatever the tiles. Every expected error is a `scopezoo.errors.ScopezooError`.
     """
-    engine = model if isinstance(model, Engine) else _open_engine(model, engine_options)
-    originals = given_images(_open_images(image, axes), engine.description.inputs)
-    prediction = _Prediction(engine, originals, channel, rescale, uncertainty, progress)
+    engine = open_engine(model, engine_options)
+    originals = given_images(open_images(image, axes), engine.description.inputs)
+    prediction = Prediction(engine, originals, channel, rescale, uncertainty, progress)
     if output is None:
         return prediction.in_memory()
     ids = [tensor.id for tensor in engine.description.outputs]
     names = result_names(Path(output), ids, extras or Extras(), uncertainty is not None)
-    return prediction.to_files(names, overwrite, resume)
+    check_extras(engine.description, names.extras)
+    return to_files(prediction, names, overwrite, resume)
 
 
-def _open_engine(model: str | Path | Package, options: Mapping[str, Any]) -> Engine:
+def open_engine(model: str | Path | Package | Engine, options: Mapping[str, Any]) -> Engine:
+    """The engine of a model, which may be one already."""
+    if isinstance(model, Engine):
+        return model
     return Engine(model if isinstance(model, Package) else resolve(model), **options)
 
 
-def _open_images(image: Any, axes: str | None) -> Image | dict[str, Image]:
+def open_images(image: Any, axes: str | None) -> Image | dict[str, Image]:
+    """One image, or images by input id, from what `predict` takes."""
     if isinstance(image, Mapping):
         return {name: as_image(one, axes) for name, one in image.items()}
     return as_image(image, axes)
 
 
-class _Prediction:
+class Prediction:
     """One image, or one per input, on its way through an engine."""
 
     def __init__(
@@ -136,47 +141,23 @@ class _Prediction:
         """Run, with the results as arrays."""
         store = MemoryStore()
         with TemporaryWork() as work:
-            names = list(self._run(work, store))
+            names = list(self.run(work, store))
         images = {name: store.image(name) for name in names}
-        return Result(images, self._record(), warnings=self.warnings)
+        return Result(images, self.record(), warnings=self.warnings)
 
-    def to_files(self, names: Names, overwrite: bool, resume: bool) -> Result:
-        """Run, with the results under their names, which appear when all is done."""
-        check_extras(self.engine.description, names.extras)
-        check_names(names, self.originals.values())
-        record = self._record()
-        is_begun = resume and WorkFolder.exists(names.stem)
-        if not is_begun and resume and names.record.exists():
-            result = written_result(names, self.warnings)
-            check_same(result.record, _identity(record), str(names.record))
-            return result
-        if not is_begun and not overwrite:
-            check_free(names)
-        work = WorkFolder.start(names.stem, _identity(record), resume)
-        if not work.is_ready():
-            self._make(work, names, record)
-        work.publish()
-        return written_result(names, self.warnings)
-
-    def _make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None:
+    def make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None:
         """Make all results in the work folder."""
         file_names = {name: path.name for name, path in names.images.items()}
         store = FileStore(work.path, file_names)
-        try:
-            with disk_errors(work.folder):
-                outputs = self._run(work, store)
-                store.close()
-                found = {name: (store.image(name), kind) for name, kind in outputs.items()}
-                record["outputs"] = {name: _said(image) for name, (image, _) in found.items()}
-                is_3d = len(self.engine.description.inputs[0].space) == 3
-                write_extras(work.folder, names, self.original, found, 3 if is_3d else 2)
-                write_record(work.path(names.record.name), record, self.started)
-            work.ready(names.all())
-        except BaseException:
-            work.abandon()
-            raise
+        outputs = self.run(work, store)
+        store.close()
+        found = {name: (store.image(name), kind) for name, kind in outputs.items()}
+        record["outputs"] = {name: said(image) for name, (image, _) in found.items()}
+        is_3d = len(self.engine.description.inputs[0].space) == 3
+        write_extras(work.folder, names, self.original, found, 3 if is_3d else 2)
+        write_record(work.path(names.record.name), record, self.started)
 
-    def _run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
+    def run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
         """Run all samples into `store`; gives "labels" or "image" by output id.
 
         At the model's scale, images come back by interpolation; labels are drawn on the image's
@@ -218,11 +199,20 @@ class _Prediction:
         if self.uncertainty is not None:
             self.uncertainty.run(work, self.image, self.channels, spreads, on_tiles)
 
-    def _record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
+        """What is done, for the file beside the result."""
+        return {
+            **self.own_record(),
+            "inputs": {name: image_record(image) for name, image in self.originals.items()},
+            "versions": versions_record(),
+            "warnings": self.warnings,
+        }
+
+    def own_record(self) -> dict[str, Any]:
+        """The part of the record that is of this model."""
         spread = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.record()}
         return {
             "model": model_record(self.engine),
-            "inputs": {name: image_record(image) for name, image in self.originals.items()},
             "parameters": {
                 "channel": self.channel,
                 "rescaled": self.rescaled,
@@ -231,16 +221,50 @@ class _Prediction:
             },
             "tiling": tiles_record(self.engine, self.plan),
             **spread,
-            "versions": versions_record(),
-            "warnings": self.warnings,
         }
+
+
+class Job(Protocol):
+    """What writes results: the work, and what is known of it beforehand."""
+
+    originals: Mapping[str, Image]
+    warnings: list[str]
+
+    def record(self) -> dict[str, Any]: ...
+
+    def make(self, work: WorkFolder, names: Names, record: dict[str, Any]) -> None: ...
+
+
+def to_files(job: Job, names: Names, overwrite: bool, resume: bool) -> Result:
+    """Do a job, with the results under their names, which appear when all is done."""
+    check_names(names, job.originals.values())
+    record = job.record()
+    is_begun = resume and WorkFolder.exists(names.stem)
+    if not is_begun and resume and names.record.exists():
+        result = written_result(names, job.warnings)
+        check_same(result.record, _identity(record), str(names.record))
+        return result
+    if not is_begun and not overwrite:
+        check_free(names)
+    work = WorkFolder.start(names.stem, _identity(record), resume)
+    if not work.is_ready():
+        try:
+            with disk_errors(work.folder):
+                job.make(work, names, record)
+            work.ready(names.all())
+        except BaseException:
+            work.abandon()
+            raise
+    work.publish()
+    return written_result(names, job.warnings)
 
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
     """What must be the same for a killed run to go on: all but versions that do not matter."""
-    keys = ("model", "inputs", "parameters", "tiling", "uncertainty")
+    keys = ("model", "models", "inputs", "parameters", "tiling", "uncertainty")
     return {key: record[key] for key in keys if key in record}
 
 
-def _said(image: Image) -> dict[str, Any]:
+def said(image: Image) -> dict[str, Any]:
+    """What a record says of an output."""
     return {"axes": image.axes, "shape": list(image.shape), "dtype": str(image.dtype)}

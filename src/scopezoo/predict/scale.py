@@ -79,11 +79,12 @@ def back_on_grid(name: str, found: Image, grid: Image, store: Store) -> None:
         kind="image",
     )
     pixels = store.create(name, layout)
-    for region in _blocks(resized):
+    for region in blocks_of_image(resized):
         pixels[region] = resized.data[region]
 
 
-def _blocks(image: Image) -> Iterator[tuple[slice, ...]]:
+def blocks_of_image(image: Image) -> Iterator[tuple[slice, ...]]:
+    """Regions of planes that cover an image once, for copying it."""
     steps = [COPY_PX if axis in "YX" else 1 for axis in image.axes]
     starts = [range(0, size, step) for size, step in zip(image.shape, steps, strict=True)]
     for corner in product(*starts):

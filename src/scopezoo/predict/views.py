@@ -46,7 +46,7 @@ class View:
         return ", ".join(parts) or "as it is"
 
     def _mirror(self, array: NDArray[Any], axes: Sequence[str | None]) -> NDArray[Any]:
-        return np.flip(array, [axes.index(axis) for axis in self.mirrored if axis in axes])
+        return np.flip(array, tuple(axes.index(axis) for axis in self.mirrored if axis in axes))
 
     def _exchange(self, array: NDArray[Any], axes: Sequence[str | None]) -> NDArray[Any]:
         if not self.exchanged or not set(self.exchanged) <= set(axes):

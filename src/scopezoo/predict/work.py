@@ -98,6 +98,27 @@ class WorkFolder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class WorkPart(WorkFolder):
+    """The part of a work folder that belongs to one of several predictions.
+
+    Its names begin with `prefix`, and its samples count on from `first_sample`.
+    """
+
+    def __init__(self, whole: WorkFolder, prefix: str, first_sample: int) -> None:
+        self._whole = whole
+        self._prefix = prefix
+        self._first = first_sample
+
+    def path(self, name: str) -> Path:
+        return self._whole.path(f"{self._prefix}{name}")
+
+    def finished(self, sample: int) -> set[int]:
+        return self._whole.finished(self._first + sample)
+
+    def mark(self, sample: int, tile: int) -> None:
+        self._whole.mark(self._first + sample, tile)
+
+
 class TemporaryWork(WorkFolder):
     """For a run whose result stays in memory: the folder is made when something must wait in it."""
 
