@@ -95,7 +95,8 @@ def test_a_token_is_asked_for_and_sent_with_pictures(
 
 FETCH = """async (url) => {
   const answer = await fetch(url, { headers: { Range: "bytes=0-99" } });
-  return [answer.status, (await answer.arrayBuffer()).byteLength, answer.headers.get("Content-Range")];
+  const { byteLength } = await answer.arrayBuffer();
+  return [answer.status, byteLength, answer.headers.get("Content-Range")];
 }"""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,13 +85,24 @@ class Web:
         with self._get(url, headers) as response:
             total = _total_bytes(response, start, stop)
             found = _tag(response)
-            if total is None or (tag and found != tag):
+            if total is None or tag not in ("", found):
                 return None
             wanted = min(stop, total) - start
             content = b"".join(_chunks(response, url, lambda _: wanted))
             if len(content) != wanted:
                 raise DownloadError(f"{url} sent {len(content)} bytes, {wanted} were asked for")
             return Part(content, total, found)
+
+    def rest(self, url: str, start: int, total_bytes: int, tag: str) -> Generator[bytes]:
+        """The bytes of the same file from `start` on, while they come; to be closed when enough
+        were read. Raises DownloadError, also where the server has another version by now.
+        """
+        headers = {"Range": f"bytes={start}-", **({"If-Range": tag} if tag else {})}
+        with self._get(url, headers) as response:
+            same = tag in ("", _tag(response))
+            if not same or _total_bytes(response, start, total_bytes) != total_bytes:
+                raise DownloadError(changed_text(url))
+            yield from _chunks(response, url, lambda _: total_bytes - start)
 
     def download(
         self,
@@ -212,6 +223,11 @@ def _chunks(
         if size > limit:
             raise UnsafePackageError(f"{url} has {size} bytes or more; at most {limit} are allowed")
         yield chunk
+
+
+def changed_text(url: str) -> str:
+    """What to say of a file that another one took the place of."""
+    return f"{url} was changed meanwhile; the same command starts anew"
 
 
 def _total_bytes(response: httpx.Response, start: int, stop: int) -> int | None:

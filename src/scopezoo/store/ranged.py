@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from scopezoo.errors import DownloadError, UnsafePackageError
-from scopezoo.store.download import Web
+from scopezoo.store.download import Web, changed_text
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-PART_BYTES = 2 << 20
-"""Asked for at once: few requests for neighbours, and little for nothing."""
+PART_BYTES = 1 << 20
+"""Asked for where a read does not follow the last one."""
 MAX_READ_BYTES = 64 << 20
 """Most that may be wanted in one piece: the directory of a zip with half a million files."""
 
 
 class RangedFile(io.RawIOBase):
-    """A file behind a URL. Every read is a request: put a BoundedReader before it."""
+    """A file behind a URL: a part for each read, but one long answer while reads follow each
+    other, since hosts count requests. Put a BoundedReader before it.
+    """
 
     def __init__(self, web: Web, url: str, total_bytes: int, tag: str) -> None:
         self._web = web
@@ -26,6 +29,10 @@ class RangedFile(io.RawIOBase):
         self._size = total_bytes
         self._tag = tag
         self._at = 0
+        self._next = -1
+        """Where the last read ended."""
+        self._rest: Generator[bytes] | None = None
+        self._waiting = b""
 
     def readable(self) -> bool:
         return True
@@ -46,15 +53,39 @@ class RangedFile(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Raises DownloadError where the server fails, or has another file by now."""
         view = memoryview(buffer).cast("B")
-        stop = min(self._at + len(view), self._size)
-        if stop <= self._at:
+        wanted = min(len(view), self._size - self._at)
+        if wanted <= 0:
             return 0
-        part = self._web.part(self._url, self._at, stop, self._tag)
+        content = self._following(wanted) if self._at == self._next else self._part(wanted)
+        view[: len(content)] = content
+        self._at = self._next = self._at + len(content)
+        return len(content)
+
+    def close(self) -> None:
+        self._end_rest()
+        super().close()
+
+    def _part(self, wanted: int) -> bytes:
+        self._end_rest()
+        part = self._web.part(self._url, self._at, self._at + wanted, self._tag)
         if part is None or part.total_bytes != self._size:
-            raise DownloadError(f"{self._url} was changed meanwhile; the same command starts anew")
-        view[: len(part.content)] = part.content
-        self._at += len(part.content)
-        return len(part.content)
+            raise DownloadError(changed_text(self._url))
+        return part.content
+
+    def _following(self, wanted: int) -> bytes:
+        if self._rest is None:
+            self._rest = self._web.rest(self._url, self._at, self._size, self._tag)
+        if not self._waiting:
+            self._waiting = next(self._rest, b"")
+            if not self._waiting:
+                raise DownloadError(f"{self._url} ended early; the same command goes on from there")
+        content, self._waiting = self._waiting[:wanted], self._waiting[wanted:]
+        return content
+
+    def _end_rest(self) -> None:
+        if self._rest is not None:
+            self._rest.close()
+        self._rest, self._waiting = None, b""
 
 
 class BoundedReader(io.BufferedReader):

@@ -46,12 +46,8 @@ def in_parts(
     *,
     tag: str = '"v1"',
     most: int | None = None,
-    sent: list[int] | None = None,
 ) -> Any:
-    """An answer with Range and If-Range; of a part come `most` bytes, then the connection breaks.
-
-    `sent` is told how many were asked for, each time.
-    """
+    """An answer with Range and If-Range; of a part come `most` bytes, and no more."""
 
     def answer(handler: Handler) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
@@ -64,8 +60,6 @@ def in_parts(
         start = int(asked[1])
         stop = min(int(asked[2]) + 1 if asked[2] else len(content), len(content))
         part = content[start:stop]
-        if sent is not None:
-            sent.append(len(part))
         handler.send_response(206)
         handler.send_header("ETag", tag)
         handler.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")

@@ -47,6 +47,8 @@ def pull_dataset(
     from scopezoo.datasets.paired.pulling import pull_dataset
     from scopezoo.datasets.paired.pulling_choice import Choice
 
+    if (output / "dataset.json").exists() and not quiet:
+        say(f"{output}: what is there already is verified")
     choice = Choice(_words(pairs), tuple(specimen or ()), split)
     with progress_line(f"{output.name}, MB", quiet) as show:
         found = pull_dataset(

@@ -22,6 +22,7 @@ from scopezoo.store.ranged import BoundedReader, open_ranged
 
 API = re.compile(r"(?P<before>.*)/api/v1/datasets/(?P<id>[^/]+)/?")
 PAGE = re.compile(r"/dataset/(?P<id>[^/?]+)")
+ZENODO_FILE = re.compile(r"(.+)/api(/records/\d+/files/[^/]+)/content")
 NEEDS_TOKEN = "its server asks who you are: give --token, or set SCOPEZOO_TOKEN"
 
 
@@ -88,8 +89,22 @@ def _remote(file: RemoteFile, web: Web, scratch: Path, progress: Progress) -> Pu
     url = dataset_url(file.url)
     if url is not None:
         return ServerSource(url, web)
-    stream = open_ranged(web, file.url) or _whole(file, web, scratch, progress)
+    stream = _in_parts(file.url, web) or _whole(file, web, scratch, progress)
     return ArchiveSource(file.url, stream)
+
+
+def _in_parts(url: str, web: Web) -> BoundedReader | None:
+    """Zenodo sends parts from the address on its pages, not from the one that its API tells
+    (github.com/zenodo/zenodo/issues/2593)."""
+    of_api = ZENODO_FILE.fullmatch(url)
+    if of_api is None:
+        return open_ranged(web, url)
+    try:
+        return open_ranged(web, "".join(of_api.groups()))
+    except DownloadError as error:
+        if error.status is None:
+            raise
+        return None
 
 
 def _whole(file: RemoteFile, web: Web, scratch: Path, progress: Progress) -> BoundedReader:
