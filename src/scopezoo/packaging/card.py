@@ -7,8 +7,9 @@ from typing import Any
 
 from scopezoo.packaging.describe import COVER, Entry, run_text
 from scopezoo.packaging.figures import Figures
+from scopezoo.packaging.markdown import table
 from scopezoo.packaging.metadata import Citation, Metadata
-from scopezoo.packaging.quality import quality_text, table
+from scopezoo.packaging.quality import quality_text
 
 JDLL_UNKNOWN = {
     "stardist_postprocessing": "the StarDist step that turns its output into labels",

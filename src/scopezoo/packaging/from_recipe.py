@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from scopezoo.errors import FileError
 from scopezoo.models.network import load_network
-from scopezoo.models.recipe import RealImages, Recipe, RestorationRecipe, read_recipe
+from scopezoo.models.recipe import (
+    ImageRecipe,
+    RealImages,
+    Recipe,
+    RestorationRecipe,
+    read_recipe,
+)
 from scopezoo.packaging.metadata import Author, Citation, Metadata, TrainingData
 from scopezoo.packaging.origin import RECIPE, Origin, TorchNetwork
 from scopezoo.packaging.recipe_tensors import recipe_tensors
@@ -57,7 +63,7 @@ def _content(path: Path, advice: str) -> bytes:
 
 
 def _real_images(recipe: Recipe) -> RealImages | None:
-    return recipe.real_images if isinstance(recipe, RestorationRecipe) else None
+    return recipe.real_images if isinstance(recipe, RestorationRecipe | ImageRecipe) else None
 
 
 def _on_real_images(recipe: Recipe) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from scopezoo.packaging.image_quality import image_rows, image_text
+from scopezoo.packaging.markdown import table
 from scopezoo.packaging.metadata import Metadata
 
 PUBLISHED_STARDIST = (0.864, 0.80, 0.69, 0.45, 0.12)
@@ -20,12 +22,6 @@ RESTORATION = {
 MODEL = "this model"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
 def is_restoration(evaluation: Mapping[str, Any]) -> bool:
     """Whether an evaluation compares images, not objects."""
     return "reference" in evaluation
@@ -33,6 +29,8 @@ def is_restoration(evaluation: Mapping[str, Any]) -> bool:
 
 def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """(short name, long name, value) of each measured quality of the model."""
+    if "kind" in evaluation:
+        return image_rows(evaluation)
     if is_restoration(evaluation):
         own = [row for row in evaluation["table"] if row["method"] == MODEL]
         return [
@@ -53,6 +51,8 @@ def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float
 
 def quality_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
     """Paragraphs with the tables and what they mean."""
+    if "kind" in evaluation:
+        return image_text(evaluation)
     if is_restoration(evaluation):
         return _restoration_text(evaluation)
     return _objects_text(metadata, evaluation)

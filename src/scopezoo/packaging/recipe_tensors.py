@@ -9,11 +9,18 @@ from typing import Any
 
 from scopezoo.models.instances import BORDER_PX, Thresholds
 from scopezoo.models.recipe import (
+    ImageRecipe,
     Normalisation,
     Recipe,
     RestorationRecipe,
     StarDistRecipe,
     read_recipe_split,
+)
+from scopezoo.packaging.image_tensors import (
+    how_image_trained,
+    image_architecture,
+    image_input,
+    image_output,
 )
 from scopezoo.packaging.metadata import InputImage, InputMetadata, OutputMetadata, Step
 
@@ -35,6 +42,13 @@ def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> R
     """Those of a recipe at `path`; raises pydantic's ValidationError for what cannot be said."""
     if isinstance(recipe, RestorationRecipe):
         return _restoration(recipe, path)
+    if isinstance(recipe, ImageRecipe):
+        return RecipeTensors(
+            architecture=image_architecture(recipe),
+            how_trained=how_image_trained(recipe, path.name),
+            input=image_input(recipe),
+            output=image_output(recipe),
+        )
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
     return _stardist(recipe, path, thresholds_from(measured))
 

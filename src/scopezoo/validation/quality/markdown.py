@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scopezoo.packaging.quality import table
+from scopezoo.packaging.markdown import table
 from scopezoo.validation.markdown import cell
 from scopezoo.validation.quality.measuring import Quality
 from scopezoo.validation.quality.words import caveats, headline, subject, tables
