@@ -22,6 +22,10 @@ from scopezoo.models.task import Task
 
 VALIDATION_PATCHES = 64
 VALIDATION_SEED = 1
+LEAST_NOISE = 0.005
+"""In normalised grey levels; added to a patch's noise, so that none counts without bounds."""
+NORMAL_MEDIAN = 0.6745
+"""Median absolute deviation of a normal distribution of standard deviation 1."""
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -68,8 +72,9 @@ class _ImageTask:
         return self.error(output.float(), wanted, self.pixel_loss), {}  # type: ignore[arg-type]
 
     def error(self, output: Tensor, wanted: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-        """Mean of what is wrong."""
-        return of(output - wanted).mean()
+        """Mean of what is wrong, with the weights that `wanted` has as its second channel."""
+        target, weights = wanted[:, :1], wanted[:, 1:]
+        return (of(output - target) * weights).sum() / weights.sum()
 
     def _example(self, sample: Any, rng: np.random.Generator, *, vary: bool) -> tuple[Stack, Stack]:
         """Source and what is wanted for it, with the channel first and z for stacks alone."""
@@ -92,18 +97,27 @@ class _ImageTask:
     ) -> tuple[Stack, Stack]:
         """From a patch to what the network gets and what the loss wants (one plane a channel)."""
         assert target is not None  # of a method that learns from one
-        return source, target
+        return source, np.concatenate([target, np.ones_like(target)])
+
+
+class CareTask(_ImageTask):
+    """Errors count against the noise of their patch: all of its levels are to be learned."""
+
+    def _lesson(
+        self,
+        source: Stack,
+        target: Stack | None,
+        rng: np.random.Generator,  # noqa: ARG002 # it hides nothing
+    ) -> tuple[Stack, Stack]:
+        assert target is not None
+        weight = 1 / (noise_deviation(source) + LEAST_NOISE)
+        return source, np.concatenate([target, np.full_like(target, weight)])
 
 
 class Noise2VoidTask(_ImageTask):
     """Hidden pixels of noisy images are to be predicted from those around them."""
 
     score_name = "prediction of hidden pixels in dB"
-
-    def error(self, output: Tensor, wanted: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
-        """Mean over the hidden pixels; `wanted` has the noisy values, then where they are hidden."""
-        noisy, hidden = wanted[:, :1], wanted[:, 1:]
-        return (of(output - noisy) * hidden).sum() / hidden.sum()
 
     def _lesson(
         self,
@@ -118,10 +132,14 @@ class Noise2VoidTask(_ImageTask):
 
 def image_task(recipe: ImageRecipe, data: Path) -> Task:
     """The task of a recipe with the pairs in `data`."""
-    task: Task = (Noise2VoidTask if recipe.training.method == "noise2void" else _ImageTask)(
-        recipe, data
-    )
-    return task
+    tasks = {"care": CareTask, "noise2void": Noise2VoidTask, "fnet": _ImageTask}
+    return tasks[recipe.training.method](recipe, data)
+
+
+def noise_deviation(stack: Stack) -> float:
+    """Standard deviation of the noise, from differences of neighbours along x."""
+    difference = np.abs(np.diff(stack, axis=2))
+    return float(np.median(difference) / (NORMAL_MEDIAN * np.sqrt(2)))
 
 
 def varied(

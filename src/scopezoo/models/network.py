@@ -25,9 +25,9 @@ def make_network(recipe: Recipe) -> nn.Module:
     if isinstance(arguments, StarDistNetwork):
         return StarDist2d(arguments.channels, arguments.features, arguments.rays)
     if isinstance(arguments, Planes2dNetwork):
-        return PlanesUNet2d(arguments.channels)
+        return PlanesUNet2d(arguments.channels, arguments.residual)
     if isinstance(arguments, Planes3dNetwork):
-        return PlanesUNet3d(arguments.channels, arguments.neighbours)
+        return PlanesUNet3d(arguments.channels, arguments.neighbours, arguments.residual)
     return SlicesUNet3d(arguments.channels, arguments.slices)
 
 

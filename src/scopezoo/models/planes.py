@@ -1,8 +1,7 @@
 """U-Nets at full resolution whose convolutions lie in the plane, for planes and for stacks.
 
 Ronneberger et al. 2015, doi:10.1007/978-3-319-24574-4_28, without batch normalisation, for grey
-levels matter here. Nothing carries the input's pixels past the network: a pixel that is hidden from
-it stays hidden.
+levels matter here.
 """
 
 from __future__ import annotations
@@ -20,13 +19,15 @@ LEAK = 0.1
 class PlanesUNet2d(nn.Module):
     """(b, 1, y, x), normalised, to the same shape; y and x must be multiples of `stride`.
 
-    `channels` gives the width of each level, each of half the resolution of the one above.
+    `channels` gives the width of each level, each of half the resolution of the one above. With
+    `residual` it learns what to add to the input.
     """
 
     margin = 0
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], residual: bool) -> None:
         super().__init__()
+        self.residual = residual
         self.stride = 2 ** (len(channels) - 1)
         self.stem = nn.Sequential(
             nn.Conv2d(1, channels[0], kernel_size=3, padding=1),
@@ -58,7 +59,7 @@ class PlanesUNet2d(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             features = merge(torch.cat([up(features), skipped.pop()], dim=1))
         found: Tensor = self.head(features)
-        return found
+        return found + image if self.residual else found
 
 
 class PlanesUNet3d(nn.Module):
@@ -68,8 +69,9 @@ class PlanesUNet3d(nn.Module):
     there are copies of them. y and x must be multiples of `stride`, z is free.
     """
 
-    def __init__(self, channels: Sequence[int], neighbours: int) -> None:
+    def __init__(self, channels: Sequence[int], neighbours: int, residual: bool) -> None:
         super().__init__()
+        self.residual = residual
         self.stride = 2 ** (len(channels) - 1)
         self.margin = neighbours
         self.stem = nn.Sequential(
@@ -103,7 +105,8 @@ class PlanesUNet3d(nn.Module):
         for up, merge in zip(self.up, self.merge, strict=True):
             features = merge(torch.cat([up(features), skipped.pop()], dim=1))
         found: Tensor = self.head(features)
-        return found
+        # Counted from the front: tracing turns a negative end into a number of the example.
+        return found + image.narrow(2, self.margin, found.shape[2]) if self.residual else found
 
 
 def _convolution(in_channels: int, out_channels: int) -> nn.Sequential:

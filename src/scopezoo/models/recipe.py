@@ -83,6 +83,8 @@ class Planes2dNetwork(_Section):
 
     kind: Literal["planes_unet_2d"]
     channels: tuple[Count, ...]
+    residual: bool = False
+    """Whether it learns what to add to the input, rather than the whole output."""
 
 
 class Planes3dNetwork(_Section):
@@ -92,6 +94,7 @@ class Planes3dNetwork(_Section):
     channels: tuple[Count, ...]
     neighbours: Annotated[int, Field(ge=0)]
     """Planes on either side from which one is made, beside its own."""
+    residual: bool = False
 
 
 class Normalisation(_Section):
