@@ -14,6 +14,10 @@ from scopezoo.cli.failures import run_guarded
 from scopezoo.cli.models import list_models, show_model
 from scopezoo.cli.predict import predict_files
 from scopezoo.cli.pull import pull_models
+from scopezoo.store.collection import collection_folder
+from scopezoo.store.download import Web
+from scopezoo.store.files import sha256
+from scopezoo.store.index import Places, find_source
 from tests.store.hub import Hub, environment, model_files, running_hub
 
 
@@ -50,13 +54,41 @@ def test_pull_and_use(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     capsys.readouterr()
     list_models(as_json=True)
-    listed = {entry["id"]: entry for entry in json.loads(capsys.readouterr().out)}
+    listed = {entry["id"]: entry for entry in json.loads(capsys.readouterr().out)["items"]}
     assert listed["kind-owl"]["pulled"]
     assert not listed["nuclei-stardist-2d"]["pulled"]
     list_models()
     assert "(pulled) Finds owls." in capsys.readouterr().out
     show_model("kind-owl")
     assert "# A card" in capsys.readouterr().out
+
+
+def test_the_list_can_be_served_as_an_index(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    list_models(as_json=True)
+    listed = capsys.readouterr().out
+    [item] = [one for one in json.loads(listed)["items"] if one["id"] == "nuclei-stardist-2d"]
+    assert item["type"] == "model"
+    assert item["quality"]["metric"] == "AP 0.5"
+    assert item["weights_bytes"] < 8e6
+    assert json.loads(listed)["total"] == len(json.loads(listed)["items"])
+    folder = collection_folder() / "models" / item["id"]
+    hub.answers["/zoo/index.json"] = listed.encode()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            hub.answers[f"/zoo/{item['id']}/{path.relative_to(folder)}"] = path.read_bytes()
+    with Web([hub.url]) as web:
+        source = find_source(item["id"], web, Places(index=f"{hub.url}/zoo/index.json"))
+    assert source.main.url == f"{hub.url}/zoo/{item['id']}/rdf.yaml"
+    assert source.version == item["versions"][0]["version"]
+    assert (
+        sha256(hub.answers[source.main.url.removeprefix(hub.url)]) == source.main.digests["sha256"]
+    )
+    list_models()
+    header, line, description, *_ = capsys.readouterr().out.splitlines()
+    assert header.split()[:4] == ["MODEL", "TASK", "QUALITY", "SPEED"]
+    for fact in (item["id"], item["task"], "AP 0.5", "s/Mpixel", "MB", item["license"], "dsb2018"):
+        assert fact in line
+    assert description.strip() == item["description"]
 
 
 def test_the_others_go_on(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

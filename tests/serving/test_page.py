@@ -592,6 +592,22 @@ def test_every_control_has_a_name(window: Watched, blobs: Path) -> None:
         assert page.locator("h1").count() == 1
 
 
+def test_the_gallery_tells_what_one_chooses_by(window: Watched) -> None:
+    page = window.goto("#/")
+    page.wait_for_selector(".model")
+    nuclei = page.locator(".model", has_text="Nuclei in fluorescence")
+    told = nuclei.locator(".glance").inner_text().split("\n")
+    facts = dict(zip(told[::2], told[1::2], strict=True))
+    entry = httpx.get(f"{window.address}/api/v1/models/{NUCLEI}").json()
+    assert facts["Quality"] == f"AP 0.5: {entry['quality']['value']:.3f}"
+    assert facts["Speed"].endswith("s per megapixel")
+    assert facts["Size"] == f"{entry['weights_bytes'] / 1e6:.1f} MB"
+    assert facts["Licence"] == entry["license"]
+    assert facts["Trained on"] == entry["dataset"]
+    bare = page.locator(".model", has_text="Restores planes").locator(".glance")
+    assert "Quality" not in bare.inner_text()
+
+
 def test_the_gallery_is_searched_and_the_search_can_be_shared(window: Watched) -> None:
     page = window.goto("")
     page.wait_for_selector(".model")

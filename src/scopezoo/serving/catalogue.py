@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from scopezoo.predict.scale import model_pixel_size_um
@@ -10,17 +11,16 @@ from scopezoo.predict.stages import output_kind
 from scopezoo.serving.cards import cover
 from scopezoo.serving.pool import EnginePool
 from scopezoo.serving.samples import sample_reference
+from scopezoo.store.glance import bioimageio_config, glance, mappings
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import Tensor
-
-_SAID = ("task", "modality")
 
 
 def model_entry(pool: EnginePool, model: str) -> dict[str, Any]:
     """A model in short."""
     package = pool.package(model)
     description, rdf = package.description, package.description.rdf
-    about = bioimageio_config(package)
+    facts = glance(package)
     base = f"/api/v1/models/{model}"
     has_sample = sample_reference(package) is not None
     return {
@@ -28,10 +28,14 @@ def model_entry(pool: EnginePool, model: str) -> dict[str, Any]:
         "name": description.name,
         "description": " ".join(str(rdf.get("description", "")).split()),
         "version": description.version,
-        "license": rdf.get("license"),
+        "license": facts.license,
         "tags": [str(tag) for tag in rdf.get("tags") or []],
-        **{key: _text(about.get(key)) for key in _SAID},
-        "dataset": _dataset(package),
+        "task": facts.task,
+        "modality": facts.modality,
+        "dataset": facts.dataset,
+        "quality": None if facts.quality is None else asdict(facts.quality),
+        "speed": None if facts.speed is None else asdict(facts.speed),
+        "weights_bytes": facts.weights_bytes,
         "axes": "".join(axis.id for axis in description.inputs[0].space).upper(),
         "inputs": [_input(tensor) for tensor in description.inputs],
         "outputs": [{"id": t.id, "kind": output_kind(t)} for t in description.outputs],
@@ -60,10 +64,10 @@ def full_entry(pool: EnginePool, model: str) -> dict[str, Any]:
         **model_entry(pool, model),
         "citations": [
             {"text": _text(entry.get("text")), "doi": _text(entry.get("doi"))}
-            for entry in _mappings(rdf.get("cite"))
+            for entry in mappings(rdf.get("cite"))
         ],
-        "authors": [str(entry.get("name", "")) for entry in _mappings(rdf.get("authors"))],
-        "evaluations": list(_mappings(bioimageio_config(package).get("evaluations"))),
+        "authors": [str(entry.get("name", "")) for entry in mappings(rdf.get("authors"))],
+        "evaluations": list(mappings(bioimageio_config(package).get("evaluations"))),
         "limitations": _limitations(package),
         "sha256": package.rdf_sha256,
     }
@@ -80,7 +84,7 @@ def fits(
     """Whether a model is what is searched for; all words of `q` must occur."""
     text = " ".join(
         [entry["id"], entry["name"], entry["description"], *entry["tags"]]
-        + [str(entry[key] or "") for key in (*_SAID, "dataset")]
+        + [str(entry[key] or "") for key in ("task", "modality", "dataset")]
     ).lower()
     return (
         all(word in text for word in (q or "").lower().split())
@@ -89,13 +93,6 @@ def fits(
         and (not axes or axes.upper() == entry["axes"])
         and (not dataset or dataset == entry["dataset"])
     )
-
-
-def bioimageio_config(package: Package) -> Mapping[str, Any]:
-    """`config.bioimageio` of a description, empty where it is missing or no mapping."""
-    config = package.description.rdf.get("config")
-    found = config.get("bioimageio") if isinstance(config, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _input(tensor: Tensor) -> dict[str, Any]:
@@ -108,22 +105,9 @@ def _input(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _dataset(package: Package) -> str | None:
-    linked = package.description.rdf.get("training_data")
-    found = linked.get("id") if isinstance(linked, dict) else None
-    if found is None:
-        evaluations = _mappings(bioimageio_config(package).get("evaluations"))
-        found = next((entry.get("dataset_id") for entry in evaluations), None)
-    return _text(found)
-
-
 def _limitations(package: Package) -> str | None:
     risks = bioimageio_config(package).get("bias_risks_limitations")
     return _text(risks.get("limitations")) if isinstance(risks, dict) else None
-
-
-def _mappings(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 import { getJson, request, save } from "./api.js";
 import { h } from "./dom.js";
-import { chips, coverOf, dimensions, modelAddress } from "./gallery.js";
+import { chips, coverOf, dimensions, measuredFacts, modelAddress } from "./gallery.js";
 
 export async function showCard({ parts: [id], signal }) {
   const path = `/api/v1/models/${encodeURIComponent(id)}`;
@@ -53,6 +53,8 @@ function facts(model) {
     ["Licence", model.license],
     ["Made by", model.authors.join(", ")],
     ["Trained on", model.dataset],
+    ...measuredFacts(model),
+    ["Memory", model.speed?.memory_bytes && `${Math.round(model.speed.memory_bytes / 1e6)} MB at its peak`],
     ["Dimensions", dimensions(model)],
     ["Pixel size", pixelSize(model.pixel_size_um)],
     ["Takes", model.inputs.map(inputText).join("; ")],

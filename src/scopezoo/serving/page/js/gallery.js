@@ -76,7 +76,23 @@ function modelCard(model) {
     h("div", { class: "about" },
       h("h2", {}, h("a", { href: modelAddress(model) }, model.name)),
       h("p", {}, firstSentence(model.description)),
-      chips(model)));
+      chips(model),
+      glance(model)));
+}
+
+/** What one chooses by, as far as the package states it. */
+function glance(model) {
+  const rows = measuredFacts(model).concat([["Licence", model.license], ["Trained on", model.dataset]])
+    .filter(([, value]) => value);
+  return h("dl", { class: "glance" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+export function measuredFacts({ quality, speed, weights_bytes: bytes }) {
+  return [
+    ["Quality", quality && `${quality.metric}: ${quality.value.toPrecision(3)}`],
+    ["Speed", speed && `${speed.s_per_megapixel.toPrecision(2)} s per mega${speed.is_3d ? "voxel" : "pixel"}`],
+    ["Size", bytes && (bytes < 1e5 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`)],
+  ];
 }
 
 export function coverOf(model) {
