@@ -3,7 +3,7 @@
     python -m scopezoo.validation.quality.training MODEL DATASET training_images.json
 
 Put it beside the model's recipe; packaging attaches it, and `scopezoo predict` warns of images
-unlike these. The limit is what 97 % of training images keep when they are compared with those of
+unlike these. The limit is what 98 % of training images keep when they are compared with those of
 other specimens (fields of view, for a segmentation dataset) only.
 """
 
@@ -29,7 +29,7 @@ from scopezoo.validation.quality.finding import find_cases, find_folder
 from scopezoo.validation.quality.masks import find_split
 
 Figures = NDArray[np.float64]
-LIMIT_PERCENTILE = 97.0
+LIMIT_PERCENTILE = 98.0
 LEAST_SPREAD = 0.05
 """So that a figure which happens to be the same in all training images does not decide alone."""
 LEAST_GROUPS = 4
