@@ -16,10 +16,10 @@ from scopezoo.datasets.simulation.structures import StructureName
 from scopezoo.errors import FileError, UsageError
 
 SMALL_PX = 160
-SMALL_PLANES = 28
+SMALL_PLANES = 25
 """Of the coarser instrument: in smaller fields, too few sub-blocks would judge a registration."""
-SMALL_SHIFT = 0.1
-"""Of the field at most."""
+SMALL_SHIFT = (0.05, 0.1, 0.1)
+"""Of the field at most, z y x."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
@@ -116,7 +116,7 @@ class PairConfig(_Section):
 
         source = shrunk(self.source)
         shift = self.misregistration.shift_um * source.extent_um / self.source.extent_um
-        shift = np.minimum(shift, SMALL_SHIFT * source.extent_um)
+        shift = np.minimum(shift, np.array(SMALL_SHIFT) * source.extent_um)
         return self.model_copy(
             update={
                 "source": source,
