@@ -49,6 +49,10 @@ def validate_packages(
     split: Annotated[
         SplitName, typer.Option(help="With --dataset: which of its images.")
     ] = SplitName.TEST,
+    uncertainty: Annotated[
+        str | None,
+        typer.Option(help="tta, with --dataset: how well the uncertainty tracks the true error."),
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Also run what is code: TorchScript, state dicts.")
     ] = False,
@@ -71,7 +75,9 @@ def validate_packages(
     if dataset is not None:
         if changed is not None or packages is None or len(packages) != 1:
             raise UsageError("--dataset measures one model: give one MODEL, and no --changed")
-        return measure(packages[0], dataset, split, trust, report, as_json, quiet)
+        return measure(packages[0], dataset, split, trust, report, as_json, quiet, uncertainty)
+    if uncertainty is not None:
+        raise UsageError("--uncertainty is measured on images with known answers: give --dataset")
     if bool(packages) == (changed is not None):
         raise UsageError("give packages to validate, or --changed BASE")
     on_check = None if quiet else tell
@@ -97,6 +103,7 @@ def measure(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    uncertainty: str | None = None,
 ) -> int:
     """Measure a model's quality on a dataset and say it."""
     from scopezoo.validation.quality import measure_quality, write_quality
@@ -104,7 +111,9 @@ def measure(
     from scopezoo.validation.quality.writing import quality_json
 
     with progress_line("images", quiet) as progress:
-        found = measure_quality(model, dataset, split.value, trust=trust, progress=progress)
+        found = measure_quality(
+            model, dataset, split.value, trust=trust, uncertainty=uncertainty, progress=progress
+        )
     files = write_quality(found, report) if report is not None else []
     if as_json:
         typer.echo(quality_json(found), nl=False)

@@ -37,15 +37,13 @@ KEPT_BYTES = 20
 class Uncertainty:
     """The spread of each output of one prediction: `samples` of an engine, alike in shape.
 
-    Raises UsageError for an unknown `method`, and for a model whose spread cannot be said tile by
-    tile.
+    Raises what `check_uncertainty` raises.
     """
 
     def __init__(
         self, engine: Engine, method: str, samples: Sequence[Sample], image: Image
     ) -> None:
-        if method not in METHODS:
-            raise UsageError(f"uncertainty is {method!r}; expected one of {', '.join(METHODS)}")
+        check_uncertainty(engine, method)
         self.method = method
         self._engine = engine
         self._samples = samples
@@ -59,7 +57,7 @@ class Uncertainty:
             alike=exchanged,
             more_bytes_per_px=KEPT_BYTES * sum(map(self._values_per_px, self.outputs)),
         )
-        self._chains = {tensor.id: self._chain(tensor) for tensor in self.outputs}
+        self._chains = {tensor.id: spread_chain(engine, tensor) for tensor in self.outputs}
 
     @property
     def outputs(self) -> Sequence[Tensor]:
@@ -173,33 +171,42 @@ class Uncertainty:
                 values *= max(size, len(axis.channel_names))
         return values
 
-    def _chain(self, tensor: Tensor) -> Chain:
-        """The post-processing of a tile, up to the probability of objects. Raises UsageError where
-        a tile does not suffice."""
-        description = self._engine.description
-        if has_step(tensor, CUSTOM):
-            raise self._no_spread(tensor, "it is made by code of the package")
-        names = [step.get("id") for step in tensor.steps]
-        if DECODING in names:
-            chain = part_chain(description, tensor, tensor.steps[: names.index(DECODING)])
-        else:
-            chain = output_chain(description, tensor)
-        if any(measure.tensor == tensor.id for measure in chain.measures):
-            raise self._no_spread(tensor, "it is processed by statistics of the whole output")
-        if {axis_id(axis) for axis in self._followed(tensor)} & chain.whole_axes:
-            raise self._no_spread(tensor, "its processing mixes pixels (softmax)")
-        return chain
 
-    def _followed(self, tensor: Tensor) -> list[str]:
-        """Axes of an output along which tiles may be cut."""
-        follows = self._engine.geometry.outputs[tensor.id]
-        return [id_ for id_, f in zip(tensor.axis_ids, follows, strict=True) if f is not None]
+def check_uncertainty(engine: Engine, method: str) -> None:
+    """Raise UsageError for an unknown `method`, and for a model whose spread cannot be said tile
+    by tile."""
+    if method not in METHODS:
+        raise UsageError(f"uncertainty is {method!r}; expected one of {', '.join(METHODS)}")
+    views_of(engine.description, engine.geometry, {})
+    for tensor in engine.description.outputs:
+        spread_chain(engine, tensor)
 
-    def _no_spread(self, tensor: Tensor, why: str) -> UsageError:
-        return UsageError(
-            f"{self._engine.package.id}: no uncertainty of the output {tensor.id!r}, since {why}; "
-            "run it without --uncertainty"
-        )
+
+def spread_chain(engine: Engine, tensor: Tensor) -> Chain:
+    """The post-processing of a tile, up to the probability of objects. Raises UsageError where a
+    tile does not suffice."""
+    if has_step(tensor, CUSTOM):
+        raise _no_spread(engine, tensor, "it is made by code of the package")
+    names = [step.get("id") for step in tensor.steps]
+    if DECODING in names:
+        before = tensor.steps[: names.index(DECODING)]
+        chain = part_chain(engine.description, tensor, before)
+    else:
+        chain = output_chain(engine.description, tensor)
+    if any(measure.tensor == tensor.id for measure in chain.measures):
+        raise _no_spread(engine, tensor, "it is processed by statistics of the whole output")
+    follows = engine.geometry.outputs[tensor.id]
+    tiled = [name for name, f in zip(tensor.axis_ids, follows, strict=True) if f is not None]
+    if {axis_id(axis) for axis in tiled} & chain.whole_axes:
+        raise _no_spread(engine, tensor, "its processing mixes pixels (softmax)")
+    return chain
+
+
+def _no_spread(engine: Engine, tensor: Tensor, why: str) -> UsageError:
+    return UsageError(
+        f"{engine.package.id}: no uncertainty of the output {tensor.id!r}, since {why}; "
+        "run it without --uncertainty"
+    )
 
 
 class SpreadOutput:

@@ -20,6 +20,7 @@ from scopezoo.validation.quality.restoration import measure_pair
 from scopezoo.validation.quality.rows import Row
 from scopezoo.validation.quality.segmentation import measure_labels
 from scopezoo.validation.quality.summary import restoration_summary, segmentation_summary
+from scopezoo.validation.quality.uncertainty import tracking_summary
 
 SCHEMA = 1
 MOST_PICTURED = 60
@@ -66,16 +67,18 @@ def measure_quality(
     choice: Choice = "test",
     *,
     trust: bool = False,
+    uncertainty: str | None = None,
     progress: Progress = lambda _done, _total: None,
 ) -> Quality:
     """Run a model on a part of a dataset and compare with what is known.
 
+    `uncertainty` "tta" also measures how well the spread of `predict` tells where it is wrong.
     `progress` is called with (done, total) cases. Memory is that of one field.
     Raises what `find_cases` and `Model.open` raise, and FileError where no case can be measured.
     """
     package = resolve(model)
     cases = find_cases(dataset, choice, package)
-    opened = Model.open(package, cases, trust=trust)
+    opened = Model.open(package, cases, trust=trust, uncertainty=uncertainty)
     measure, notes = _measure(cases, opened)
     rows: list[Row] = []
     left_out = list(cases.left_out)
@@ -101,13 +104,19 @@ def measure_quality(
         dataset=cases.dataset,
         part=cases.part,
         kind=cases.kind,
-        command=f"scopezoo validate {package.id} --dataset {cases.dataset} --split {choice}",
+        command=f"scopezoo validate {package.id} --dataset {cases.dataset} --split {choice}"
+        + (f" --uncertainty {uncertainty}" if uncertainty else ""),
         rows=rows,
         left_out=left_out,
-        summary=summarise(figures),
+        summary=summarise(figures) | _uncertainty_summary(figures),
         notes=[*cases.notes, *_split_note(cases, choice), *notes],
         versions=versions_record(),
     )
+
+
+def _uncertainty_summary(figures: list[dict[str, Any]]) -> dict[str, Any]:
+    tracked = [one["uncertainty"] for one in figures if "uncertainty" in one]
+    return {"uncertainty": tracking_summary(tracked)} if tracked else {}
 
 
 def _measure(cases: Cases, model: Model) -> tuple[Callable[[Any], Row], list[str]]:

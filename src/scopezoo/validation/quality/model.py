@@ -19,6 +19,7 @@ from scopezoo.predict.prediction import predict
 from scopezoo.predict.sources import pick_channels
 from scopezoo.predict.stages import output_kind
 from scopezoo.predict.training_images import Likeness
+from scopezoo.predict.uncertainty import check_uncertainty
 from scopezoo.store.package import Package
 from scopezoo.validation.quality.cases import Cases, Kind, LabelCase, PairCase
 
@@ -32,17 +33,30 @@ NEEDS = {
 
 
 @dataclass(frozen=True)
+class Predicted:
+    """The first output for a case, what `predict` warned of, and the spread where it was asked."""
+
+    image: Image
+    warnings: list[str]
+    spread: Image | None
+
+
+@dataclass(frozen=True)
 class Model:
     """An engine, and whether its first output is an image or objects."""
 
     engine: Engine
     kind: Kind
+    uncertainty: str | None = None
 
     @classmethod
-    def open(cls, package: Package, cases: Cases, *, trust: bool = False) -> Model:
+    def open(
+        cls, package: Package, cases: Cases, *, trust: bool = False, uncertainty: str | None = None
+    ) -> Model:
         """The model, once it is clear that it can be measured on these images.
 
-        Raises IncompatibleImageError where it cannot, and what `Engine` raises.
+        Raises IncompatibleImageError where it cannot, and what `Engine` and `check_uncertainty`
+        raise.
         """
         kind = model_kind(package)
         if kind != cases.kind:
@@ -58,7 +72,10 @@ class Model:
             )
         if cases.kind == "segmentation" and not is_3d:
             _check_planes(package, cases)
-        return cls(Engine(package, trust=trust), kind)
+        engine = Engine(package, trust=trust)
+        if uncertainty is not None:
+            check_uncertainty(engine, uncertainty)
+        return cls(engine, kind, uncertainty)
 
     def likeness(self, case: PairCase | LabelCase) -> Likeness | None:
         """How like an image is to those of training; None where the package does not know."""
@@ -69,17 +86,20 @@ class Model:
         return known.likeness(case.image, pick_channels(case.image, first, case.channel))
 
     @contextmanager
-    def predicted(self, case: PairCase | LabelCase) -> Iterator[tuple[Image, list[str]]]:
-        """The first output for a case, and the warnings; the same pixels as `scopezoo predict`."""
-        first = self.engine.description.outputs[0].id
-        if np.prod(case.image.shape, dtype=np.int64) <= IN_MEMORY_PX:
-            result = predict(self.engine, case.image, channel=case.channel)
-            yield result.images[first], _named(result.warnings, case)
-            return
+    def predicted(self, case: PairCase | LabelCase) -> Iterator[Predicted]:
+        """What the model gives for a case; the same pixels as `scopezoo predict`."""
         with tempfile.TemporaryDirectory(prefix="scopezoo-quality-") as folder:
-            path = Path(folder) / "prediction.npy"
-            result = predict(self.engine, case.image, path, channel=case.channel)
-            yield result.images[first], _named(result.warnings, case)
+            is_small = np.prod(case.image.shape, dtype=np.int64) <= IN_MEMORY_PX
+            result = predict(
+                self.engine,
+                case.image,
+                None if is_small else Path(folder) / "prediction.npy",
+                channel=case.channel,
+                uncertainty=self.uncertainty,
+            )
+            first = self.engine.description.outputs[0].id
+            spread = result.images.get(f"{first}.uncertainty")
+            yield Predicted(result.images[first], _named(result.warnings, case), spread)
 
 
 def _named(warnings: list[str], case: PairCase | LabelCase) -> list[str]:

@@ -23,6 +23,7 @@ from scopezoo.validation.quality.structures import (
     smoothed,
     structures_of,
 )
+from scopezoo.validation.quality.uncertainty import tracking
 
 SHOWN_ERROR = 0.3
 """Of the target's range, the error that is shown in full colour."""
@@ -41,8 +42,10 @@ class _Matched:
 def measure_pair(case: PairCase, model: Model, blur: Blur) -> Row:
     """All figures and pictures of a pair. Raises what `read_field` and `predict` raise."""
     field = read_field(case)
-    with model.predicted(case) as (image, warnings):
-        prediction = predicted_field(image, case, field)
+    with model.predicted(case) as given:
+        warnings = given.warnings
+        prediction = predicted_field(given.image, case, field)
+        spread = None if given.spread is None else predicted_field(given.spread, case, field)
     stacks = {
         name: _Matched(stack, _matched(stack, field))
         for name, stack in zip(METHODS, (prediction, field.source), strict=True)
@@ -72,6 +75,7 @@ def measure_pair(case: PairCase, model: Model, blur: Blur) -> Row:
             "structures": {name: one.as_dict() for name, one in found.items()},
             "consistency": supported.as_dict(),
             "worst_place": _told(worst, field),
+            **({} if spread is None else {"uncertainty": _tracked(spread, stacks, field)}),
         },
         pictures=_pictures(field, stacks, error, supported, worst),
     )
@@ -81,6 +85,17 @@ def _matched(stack: Stack, field: Field) -> Stack:
     found = np.zeros(stack.shape, np.float32)
     found[field.seen] = scaled_to(stack[field.seen], field.target[field.seen])
     return found
+
+
+def _tracked(spread: Stack, stacks: dict[str, _Matched], field: Field) -> dict[str, Any]:
+    """As shares of the target's range: the spread is given the scale that the result is given."""
+    own, (low, high) = stacks["prediction"], field.target_range
+    before = float(own.image[field.seen].std())
+    scale = float(own.matched[field.seen].std()) / before if before else 0.0
+    prediction, target, values = (
+        one[field.seen] / (high - low) for one in (own.matched, field.target, scale * spread)
+    )
+    return tracking(prediction, values, target)
 
 
 def _fidelity(stack: Stack, field: Field, pixel_um: float | None) -> Fidelity:

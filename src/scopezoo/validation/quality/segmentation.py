@@ -12,6 +12,7 @@ from scopezoo.validation.quality.cases import LabelCase
 from scopezoo.validation.quality.model import Model, objects_of, one_channel
 from scopezoo.validation.quality.pictures import Picture, contrast, outlined, window
 from scopezoo.validation.quality.rows import Row, row_start
+from scopezoo.validation.quality.uncertainty import tracking
 
 OVERLAPS = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Intersection over union from which an object counts as found."""
@@ -28,8 +29,9 @@ def measure_labels(case: LabelCase, model: Model) -> Row:
     MissingDependencyError without stardist.
     """
     truth = one_channel(case.mask, "the mask").astype(np.int64)
-    with model.predicted(case) as (image, warnings):
-        found = objects_of(image)
+    with model.predicted(case) as given:
+        warnings, found = given.warnings, objects_of(given.image)
+        spread = None if given.spread is None else one_channel(given.spread, "the uncertainty")
     if found.shape != truth.shape:
         raise IncompatibleImageError(
             f"the model's output is {found.shape}, the mask {truth.shape}: expected the same"
@@ -43,6 +45,8 @@ def measure_labels(case: LabelCase, model: Model) -> Row:
         "found_diameter_px": median_diameter_px(found),
         "by_iou": matches["by_iou"],
     }
+    if spread is not None:
+        figures["uncertainty"] = tracking(found > 0, spread, truth > 0)
     mean = float(np.mean([one["average_precision"] for one in matches["by_iou"]]))
     return Row(case.id, -mean, figures, _pictures(case, truth, found, matches))
 

@@ -26,9 +26,9 @@ class Table:
 
 def headline(quality: Quality) -> list[str]:
     """What a reader in a hurry must know."""
-    return (
-        _restored(quality.summary) if quality.kind == "restoration" else _segmented(quality.summary)
-    )
+    is_restored = quality.kind == "restoration"
+    said = _restored(quality.summary) if is_restored else _segmented(quality.summary)
+    return [*said, *_tracked(quality)]
 
 
 def caveats(quality: Quality) -> list[str]:
@@ -56,9 +56,9 @@ def caveats(quality: Quality) -> list[str]:
 
 def tables(quality: Quality) -> list[Table]:
     """All sums."""
-    if quality.kind == "restoration":
-        return _restoration_tables(quality)
-    return [_overlap_table(quality.summary)]
+    is_restored = quality.kind == "restoration"
+    own = _restoration_tables(quality) if is_restored else [_overlap_table(quality.summary)]
+    return own + ([_uncertainty_table(quality)] if "uncertainty" in quality.summary else [])
 
 
 def subject(quality: Quality) -> str:
@@ -111,6 +111,59 @@ def _segmented(summary: dict[str, Any]) -> list[str]:
         f"The median diameter is {number(summary['found_diameter_px'], 1)} px in the results and "
         f"{number(summary['true_diameter_px'], 1)} px in the annotation.",
     ]
+
+
+def _tracked(quality: Quality) -> list[str]:
+    """How well the uncertainty tells where the result is wrong, where that was measured."""
+    found = quality.summary.get("uncertainty")
+    if found is None:
+        return []
+    steps = found["by_spread"]
+    if found["spearman_r"] is None or not steps:
+        return [
+            "The uncertainty (test-time augmentation) is the same everywhere: it tells nothing."
+        ]
+    low, high = (percent(steps[i]["mean_error"], 2) for i in (0, -1))
+    is_restored = quality.kind == "restoration"
+    error = (
+        "mean error, as a share of the target's range," if is_restored else "share of wrong pixels"
+    )
+    return [
+        f"The {error} is {high} where the uncertainty (test-time augmentation) is in its highest "
+        f"tenth, and {low} where it is in its lowest; their rank correlation is "
+        f"{found['spearman_r']:.2f}."
+    ]
+
+
+def _uncertainty_table(quality: Quality) -> Table:
+    found = quality.summary["uncertainty"]
+    is_restored = quality.kind == "restoration"
+    columns = {"spread": "mean spread"} | (
+        {"mean_error": "mean error", "rms_error": "root mean square error"}
+        if is_restored
+        else {"mean_error": "share of wrong pixels"}
+    )
+    units = (
+        "Spread and error are shares of the target's range, at the scale and offset that fit best."
+        if is_restored
+        else "The spread is that of the probability; a pixel is wrong if only the result or only "
+        "the annotation has an object there."
+    )
+    return Table(
+        "Uncertainty by test-time augmentation, and the true error",
+        ("pixels by spread", *columns.values()),
+        [
+            [
+                f"tenth {i} of {len(found['by_spread'])}",
+                *(number(one[key], 4) for key in columns),
+            ]
+            for i, one in enumerate(found["by_spread"], 1)
+        ],
+        f"{units} Correlation of spread and absolute error over pixels, mean of "
+        f"{found['images']} images: Pearson {number(found['pearson_r'], 2)}, Spearman "
+        f"{number(found['spearman_r'], 2)}. The spread is what varies when the input is mirrored "
+        "and turned; what the model always gets wrong does not show in it.",
+    )
 
 
 def _overlap_table(summary: dict[str, Any]) -> Table:
