@@ -10,7 +10,7 @@ demo: .venv/installed-demo
 	$(BIN)/python examples/demo.py demo
 
 test: .venv/installed-all
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: .venv/installed-all
 	$(BIN)/ruff check .
