@@ -21,6 +21,8 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scopezoo.cli.dataset import app
+from scopezoo.cli.failures import run_guarded
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.checking import check_dataset
 from scopezoo.datasets.paired.publishing import publish
@@ -526,6 +528,24 @@ def test_a_token_goes_to_its_server_alone(origin: Origin, hub: Hub, tmp_path: Pa
     assert seen == ["Bearer secret", "Bearer secret"]  # both were named
     with pytest.raises(DownloadError, match="your own network"), Web([hub.url], "secret") as web:
         web.read(hub.url + BASE, 100)
+
+
+def test_the_command_says_what_came(
+    origin: Origin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pull(*words: str) -> int:
+        given = ["pull", str(origin.folder), "-o", str(tmp_path / "here"), *words]
+        return run_guarded(lambda: app(given, standalone_mode=False))
+
+    assert pull("--pairs", "a_0, b_1", "--specimen", "a", "--specimen", "b", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["pairs"], told["came"], told["all_pairs"]) == (["a_0", "b_1"], 2, 3)
+    assert pull("--specimen", "c") == 0
+    assert "3 of 3 pairs are here and verified; 1 came now" in capsys.readouterr().err
+    assert pull("--quiet") == 0
+    assert pull("--pairs", "z") == 2
+    assert pull("--split", "exam") == 2
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_what_is_damaged_here_is_mended(origin: Origin, hub: Hub, tmp_path: Path) -> None:
