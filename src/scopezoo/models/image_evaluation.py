@@ -36,7 +36,7 @@ from scopezoo.models.recipe import ImageRecipe, read_recipe
 from scopezoo.models.samples import Stack, normalised_as_one, on_levels_of
 from scopezoo.models.stabilised import Detector, bm3d_denoised
 
-PLANES = slice(1, None, 4)
+PLANES = slice(2, None, 5)
 """Those that are scored, of each stack."""
 MODEL = "this model"
 THIRDS = ("noisiest third", "middle third", "least noisy third")

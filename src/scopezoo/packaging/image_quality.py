@@ -74,7 +74,8 @@ def _denoising_text(evaluation: Mapping[str, Any]) -> list[str]:
     real = evaluation.get("real")
     if real:
         parts += [
-            f"## Real noisy images\n\nOn {real['images']} fields of the test set of the "
+            "## Real noisy images\n\n"
+            f"On the middle of {real['images']} fields of the test set of the "
             "fluorescence microscopy denoising dataset (Zhang et al., CVPR 2019; mean of 50 "
             "exposures as truth), which is of other microscopes and nothing was trained on. BM3D's "
             "noise level is estimated from each image. Detail is in pixels.",
