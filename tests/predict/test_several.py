@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from scopezoo.errors import UsageError
 from scopezoo.formats import open_image
-from scopezoo.image import Image
+from scopezoo.image import AXES, Image, arranged
 from scopezoo.predict.prediction import predict
 from scopezoo.predict.several import predict_several
 from scopezoo.result import Extras
@@ -47,7 +47,7 @@ def series(*shape: int) -> np.ndarray:
     return 3 * np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=16, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.permutations(["clean", "parts", "cells"]).flatmap(
         lambda order: st.integers(2, 3).map(lambda count: order[:count])
@@ -79,7 +79,8 @@ def test_each_channel_is_what_its_model_gives(
         start = len(expected_names) - count
         got = found.read(C=slice(start, start + count))
         assert np.can_cast(alone.dtype, got.dtype, "safe")
-        np.testing.assert_array_equal(got.ravel(), np.asarray(alone.data).ravel())
+        expected = arranged(np.asarray(alone.data), tuple(alone.axes), tuple(AXES))
+        np.testing.assert_array_equal(arranged(got, tuple(found.axes), tuple(AXES)), expected)
     assert list(found.channel_names) == expected_names
     assert found.size("C") == len(expected_names)
     assert [model["id"] for model in result.record["models"]] == chosen

@@ -30,8 +30,8 @@ from scopezoo.predict.work import WorkFolder
 from scopezoo.store.tensors import FixedSize, Tensor
 
 METHODS = ("tta",)
-KEPT_BYTES = 20
-"""Per value of the outputs: a view processed, its mean, squares, and what is being written."""
+KEPT_BYTES = 40
+"""Per value of the outputs: views on their way in and out, their mean, squares, and temporaries."""
 
 
 class Uncertainty:
