@@ -224,11 +224,11 @@ def _figure(picture: Picture) -> str:
 def _all_cases(quality: Quality) -> str:
     if quality.kind == "segmentation":
         header = ["image", "AP 0.5", "AP 0.7", "AP 0.9", "precision", "recall", "PQ"]
-        header += ["annotated", "found", "unlike"]
+        header += ["annotated", "found", "unlike (limit 1)"]
         rows = [_segmentation_cells(row) for row in quality.rows]
     else:
         header = ["field", *(f"{unit_name(key, quality)}, model / raw" for key in RESTORATION)]
-        header += ["unlike"]
+        header += ["unlike (limit 1)"]
         rows = [_restoration_cells(row) for row in quality.rows]
     return (
         f"<details><summary>All {len(rows)} images in a table</summary>"
