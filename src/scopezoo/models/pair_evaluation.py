@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.manifest import Manifest, Pair, Transform
-from scopezoo.datasets.paired.sampling import GriddedImage, index_matrix, sampled_block
+from scopezoo.datasets.paired.sampling import GriddedImage, index_map, sampled_block
 from scopezoo.errors import FileError, UsageError
 from scopezoo.formats import open_image
 from scopezoo.models.deconvolution import deconvolved
@@ -78,9 +78,9 @@ class Truth:
         clean = open_image(self.folder / "target" / f"{_file_name(pair)}.ome.tif")
         target = GriddedImage.of(clean, pair.target)
         assert pair.source_to_target is not None  # of a registered pair
-        matrix = index_matrix(pair.source_to_target.array, source, target)
+        where = index_map(pair.source_to_target, source, target, onto="source")
         z, y, x = (slice(0, size) for size in found.source.shape)
-        return replace(found, target=sampled_block(target, matrix, (z, y, x)))
+        return replace(found, target=sampled_block(target, where, (z, y, x)))
 
     def point_spread(self, planes: int) -> NDArray[np.float32]:
         """Image ZYX of a point by the source's microscope, from end to end of a stack of `planes`.

@@ -24,7 +24,7 @@ from scopezoo.datasets.paired.manifest import (
 from scopezoo.datasets.paired.patches import Patch, Patches
 from scopezoo.datasets.paired.sampling import (
     GriddedImage,
-    index_matrix,
+    index_map,
     sampled_block,
 )
 from scopezoo.datasets.split import Part
@@ -162,15 +162,15 @@ class PairSource:
         """The whole of a pair."""
         source, target = self.gridded(pair, "source"), self.gridded(pair, "target")
         assert pair.source_to_target is not None  # of a registered pair
-        matrix = index_matrix(pair.source_to_target.array, source, target)
+        where = index_map(pair.source_to_target, source, target, onto="source")
         depth, height, width = source.shape
         block = (slice(0, depth), slice(0, height), slice(0, width))
         return PairField(
             pair.id,
             pair.specimen,
             source.read(block),
-            sampled_block(target, matrix, block),
-            places_inside(source.shape, matrix, target.shape),
+            sampled_block(target, where, block),
+            places_inside(source.shape, where.matrix, target.shape),
         )
 
     def gridded(self, pair: Pair, side: Side) -> GriddedImage:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.manifest import Instrument, Specimen
 from scopezoo.datasets.paired.store import NewImage, new_manifest
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.formats import create_image
 from scopezoo.image import Image
 
@@ -30,6 +31,15 @@ def known_matrix(angle_deg: float = 3.0, shift_um: tuple[float, ...] = (0.1, 0.5
     return matrix
 
 
+def bent(largest_um: float = 0.3) -> Smooth:
+    """A smooth residual over the target, of waves along z and x."""
+    step = (0.5, 4.0, 2.0)
+    z, y, x = np.meshgrid(np.arange(10), np.arange(4), np.arange(7), indexing="ij")
+    waves = np.sin(z / 2), np.cos(z / 2) * np.sin(x / 3)
+    nodes = largest_um * np.stack([0.3 * waves[1], waves[0], waves[1] + 0 * y], axis=-1)
+    return Smooth(origin_um=(0.0, 0.0, 0.0), spacing_um=step, displacements_um=nodes.tolist())
+
+
 def scene(places_um: NDArray[Any], seed: int) -> NDArray[np.float64]:
     """Grey values at places (…, 3) of the target's frame: waves with periods of some µm."""
     rng = np.random.default_rng(seed)
@@ -40,20 +50,27 @@ def scene(places_um: NDArray[Any], seed: int) -> NDArray[np.float64]:
 
 
 def seen(
-    shape: tuple[int, ...], voxel_um: tuple[float, ...], to_scene: NDArray[Any], seed: int
+    shape: tuple[int, ...],
+    voxel_um: tuple[float, ...],
+    to_scene: NDArray[Any],
+    seed: int,
+    smooth: Smooth | None = None,
 ) -> NDArray[np.float32]:
-    """The scene on a grid, ZYX; `to_scene` takes the grid's µm to the scene's."""
+    """The scene on a grid, ZYX; `to_scene`, then `smooth`, take the grid's µm to the scene's."""
     index = np.stack(np.indices(shape), axis=-1) * np.array(voxel_um)
-    return scene(index @ to_scene[:3, :3].T + to_scene[:3, 3], seed).astype(np.float32)
+    places = index @ to_scene[:3, :3].T + to_scene[:3, 3]
+    return scene(smooth.applied(places) if smooth else places, seed).astype(np.float32)
 
 
 def image(pixels: NDArray[Any], voxel_um: tuple[float, ...], axes: str = "ZYX") -> Image:
     return Image(pixels, axes, dict(zip("ZYX", voxel_um, strict=True)))
 
 
-def known_pair(seed: int = 0, matrix: NDArray[Any] | None = None) -> tuple[Image, Image]:
+def known_pair(
+    seed: int = 0, matrix: NDArray[Any] | None = None, smooth: Smooth | None = None
+) -> tuple[Image, Image]:
     to_scene = known_matrix() if matrix is None else matrix
-    source = seen(SOURCE_SHAPE, SOURCE_UM, to_scene, seed)
+    source = seen(SOURCE_SHAPE, SOURCE_UM, to_scene, seed, smooth)
     target = seen(TARGET_SHAPE, TARGET_UM, np.eye(4), seed)
     return image(source, SOURCE_UM), image(target, TARGET_UM)
 

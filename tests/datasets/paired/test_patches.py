@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from scipy.ndimage import affine_transform
 
 from scopezoo.datasets.paired import Dataset
-from scopezoo.datasets.paired.manifest import Specimen
+from scopezoo.datasets.paired.manifest import Specimen, Transform
 from scopezoo.datasets.paired.patches import Patches
 from scopezoo.datasets.paired.sampling import (
     GriddedImage,
+    index_map,
     index_matrix,
     inverse,
     is_inside,
@@ -31,6 +32,7 @@ from tests.datasets.paired.pairs import (
     SOURCE_UM,
     TARGET_SHAPE,
     TARGET_UM,
+    bent,
     dataset,
     image,
     known_matrix,
@@ -112,6 +114,48 @@ def test_patches_are_cut_from_raw_pixels_of_the_grid(known: Dataset) -> None:
             z, y, x = patch.start
             cut = source.read()[z : z + SIZE[0], y : y + SIZE[1], x : x + SIZE[2]]
             assert np.array_equal(patch.source, cut)
+
+
+@pytest.mark.parametrize("grid", ["source", "target"])
+@pytest.mark.parametrize("order", [1, 3])
+def test_patches_honour_a_smooth_residual(
+    tmp_path: Path, grid: Literal["source", "target"], order: int
+) -> None:
+    images = [NewImage(one, "m") for one in known_pair(0, smooth=bent())]
+    made = Dataset.create(tmp_path / "d", new_manifest("d", "D"))
+    pair_id = made.add("p", Specimen(id="s"), images[0], images[1]).id
+    errors = []
+    for smooth in (bent(), None):
+        made.set_registration(pair_id, known_matrix(), None, status="registered", smooth=smooth)
+        patches = list(islice(made.patches(None, SIZE, 3, grid=grid, order=order), 8))
+        apart = np.concatenate([(one.source - one.target).ravel() for one in patches])
+        errors.append(float(np.sqrt(np.mean(apart**2))) / float(images[0].image.read().std()))
+    assert errors[0] < 0.02
+    assert errors[1] > 5 * errors[0]
+
+
+@settings(max_examples=15)
+@given(data=st.data(), onto=st.sampled_from(["source", "target"]))
+def test_a_bent_block_is_the_same_alone_and_in_the_whole(
+    data: st.DataObject, onto: Literal["source", "target"]
+) -> None:
+    source, target = (
+        GriddedImage(one, um, 0)
+        for one, um in zip(known_pair(2), (SOURCE_UM, TARGET_UM), strict=True)
+    )
+    fixed, moving = (source, target) if onto == "source" else (target, source)
+    transform = Transform(matrix=known_matrix().tolist(), smooth=bent())
+    where = index_map(transform, source, target, onto=onto)
+    everything = tuple(slice(0, size) for size in fixed.shape)
+    whole = sampled_block(moving, where, (everything[0], everything[1], everything[2]), 3)
+    parts = []
+    for size in fixed.shape:
+        start = data.draw(st.integers(0, size - 1))
+        parts.append(slice(start, data.draw(st.integers(start + 1, size))))
+    block = (parts[0], parts[1], parts[2])
+    values = sampled_block(moving, where, block, 3)
+    if is_inside(block, where, moving.shape):
+        assert np.abs(values - whole[block]).max() < 0.5  # of 10,000
 
 
 @settings(max_examples=30)

@@ -12,7 +12,13 @@ import pytest
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired import registering as module
 from scopezoo.datasets.paired.registering import register_pairs
-from scopezoo.datasets.registration import Quality, Registration, register
+from scopezoo.datasets.registration import (
+    Quality,
+    Registration,
+    Smooth,
+    judge_transform,
+    register,
+)
 from scopezoo.image import Image
 from tests.datasets.paired.pairs import dataset, known_matrix
 
@@ -80,14 +86,13 @@ def test_a_session_shares_the_median_and_shows_its_outlier(
     made = dataset(tmp_path / "d", list("abcde"), registered=False)
     judged: list[np.ndarray] = []
 
-    class Judged:
-        quality = Quality(passed=True)
-
-    def judge(_source: object, _target: object, matrix: np.ndarray, _finer: object) -> Judged:
+    def judge_transform(
+        _source: object, _target: object, matrix: np.ndarray, **_options: Any
+    ) -> Registration:
         judged.append(matrix)
-        return Judged()
+        return Registration(matrix, Quality(passed=True))
 
-    monkeypatch.setattr(module, "judge", judge)
+    monkeypatch.setattr(module, "judge_transform", judge_transform)
     (warning,) = register_pairs(made, session="dataset")
     assert (warning.level, warning.about) == ("warning", "d_3")
     assert len(judged) == 5  # the pair that failed by itself gets its chance too
@@ -106,6 +111,29 @@ def test_an_image_that_cannot_be_read_fails_its_pair_alone(tmp_path: Path) -> No
     assert [pair.status for pair in made.pairs] == ["failed", "registered"]
 
 
-def test_the_call_is_the_one_that_registration_has() -> None:
-    names = inspect.signature(register).parameters
-    assert {"model", "source_channel", "target_channel"} <= set(names)
+def test_the_calls_are_those_that_registration_has() -> None:
+    for called in (register, judge_transform):
+        names = inspect.signature(called).parameters
+        assert {"smooth", "source_channel", "target_channel"} <= set(names)
+
+
+@pytest.mark.parametrize("session", ["pair", "specimen"])
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_smooth_residual_is_stored_where_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, session: module.Session, smooth: bool
+) -> None:
+    made = dataset(tmp_path / "d", ["a"], registered=False)
+    bent = Smooth(
+        origin_um=(0, 0, 0), spacing_um=(1, 1, 1), displacements_um=[[[(0, 0.1, 0)]], [[(0, 0, 0)]]]
+    )
+
+    def found(smooth: bool) -> Registration:
+        quality = Quality(passed=True, without_smooth={"residual_median_px": 1.0})
+        return Registration(known_matrix(), quality, smooth=bent if smooth else None)
+
+    monkeypatch.setattr(module, "register", lambda *_, smooth, **__: found(smooth))
+    monkeypatch.setattr(module, "judge_transform", lambda *_, smooth, **__: found(smooth))
+    assert register_pairs(made, session=session, smooth=smooth) == []
+    transform = Dataset.open(tmp_path / "d").pairs[0].source_to_target
+    assert transform is not None
+    assert transform.smooth == (bent if smooth else None)

@@ -21,9 +21,10 @@ from jsonschema import Draft202012Validator
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.manifest import Specimen, parse_manifest
 from scopezoo.datasets.paired.store import NewImage, new_manifest
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.errors import FileError, IncompatibleImageError, UsageError
 from scopezoo.image import Image
-from tests.datasets.paired.pairs import dataset, known_matrix, known_pair
+from tests.datasets.paired.pairs import bent, dataset, known_matrix, known_pair
 
 SHAPES = {"YX": (70, 50), "ZYX": (19, 40, 30), "CZYX": (2, 5, 20, 21), "ZCYX": (5, 3, 20, 21)}
 
@@ -73,6 +74,31 @@ def test_registering_changes_no_hash_and_is_noted_beside_the_image(tmp_path: Pat
     attributes = dict(zarr.open_group(str(tmp_path / "d" / after.source.path), mode="r").attrs)
     assert attributes["scopezoo"]["source_to_target"]["matrix"] == known_matrix().tolist()  # type: ignore[index,call-overload]
     assert "ome" in attributes
+
+
+def test_a_smooth_residual_lies_beside_the_matrix(tmp_path: Path) -> None:
+    made = dataset(tmp_path / "d", ["s", "t"])
+    plain = json.loads((tmp_path / "d" / "dataset.json").read_text())
+    assert plain["schema"] == 1  # what an earlier version reads and wrote
+    assert set(plain["pairs"][0]["source_to_target"]) == {"matrix", "axes", "unit"}
+    pair = made.pairs[0]
+    made.set_registration(pair.id, known_matrix(), None, status="registered", smooth=bent())
+    content = json.loads((tmp_path / "d" / "dataset.json").read_text())
+    assert content["schema"] == 2  # an earlier version must not leave the residual out
+    schema = json.loads((tmp_path / "d" / "dataset.schema.json").read_text())
+    Draft202012Validator(schema).validate(content)
+    again = Dataset.open(tmp_path / "d").pairs
+    assert [one.source_to_target and one.source_to_target.smooth for one in again] == [bent(), None]
+    attributes = dict(zarr.open_group(str(tmp_path / "d" / pair.source.path), mode="r").attrs)
+    noted = attributes["scopezoo"]["source_to_target"]["smooth"]  # type: ignore[index,call-overload]
+    assert Smooth.model_validate(noted) == bent()
+    content["pairs"][0]["source_to_target"]["smooth"]["spacing_um"] = [0, 1, 1]
+    with pytest.raises(FileError, match="above 0"):
+        parse_manifest(json.dumps(content), "dataset.json")
+    made.set_registration(pair.id, known_matrix(), None, status="registered")
+    assert json.loads((tmp_path / "d" / "dataset.json").read_text()) == plain | {
+        "pairs": [{**plain["pairs"][0], "quality": None}, plain["pairs"][1]]
+    }
 
 
 @pytest.mark.parametrize("top", ["", "known/"])

@@ -38,7 +38,11 @@ def register_files(
     ] = None,
     model: Annotated[
         ModelName, typer.Option(help="rigid; similarity also scales; affine also shears.")
-    ] = ModelName.RIGID,
+    ] = ModelName.SIMILARITY,
+    smooth: Annotated[
+        bool,
+        typer.Option("--smooth", help="Also fit a smooth residual (drift), if it makes it better."),
+    ] = False,
     max_rotation: Annotated[
         float, typer.Option(min=0, max=180, help="Largest turn in the plane to look for, degrees.")
     ] = 10.0,
@@ -77,6 +81,7 @@ def register_files(
         moving,
         fixed,
         model=model.value,
+        smooth=smooth,
         source_channel=channel,
         target_channel=target_channel,
         max_rotation_deg=max_rotation,
@@ -90,11 +95,13 @@ def register_files(
         )
     if apply is not None and found.quality.passed:
         interpolation: registration.Interpolation = "cubic" if cubic else "linear"
-        registration.write_resampled(apply, moving, fixed, found.matrix, interpolation)
+        registration.write_resampled(
+            apply, moving, fixed, found.matrix, interpolation, found.smooth
+        )
     if as_json:
         typer.echo(json.dumps(to_dict(found), indent=2))
     if not quiet:
-        _tell(found, apply)
+        _tell(found, apply, smooth)
     return 0 if found.quality.passed else 1
 
 
@@ -120,8 +127,13 @@ def _check_free(path: Path | None, overwrite: bool) -> None:
         raise FileError(f"{path} already exists: give another name, or --overwrite")
 
 
-def _tell(found: Registration, apply: Path | None) -> None:
+def _tell(found: Registration, apply: Path | None, smooth: bool) -> None:
     quality = found.quality
+    if smooth and quality.without_smooth:
+        before = quality.without_smooth["residual_median_um"]
+        say(f"the matrix alone leaves a lateral residual of {before * 1000:.0f} nm (median)")
+    elif smooth:
+        say("a smooth residual would make nothing better: there is none beside the matrix")
     if quality.residual_median_um is not None:
         say(
             f"lateral residual: median {quality.residual_median_um * 1000:.0f} nm "
@@ -131,9 +143,9 @@ def _tell(found: Registration, apply: Path | None) -> None:
     if quality.axial_residual_median_um is not None:
         say(f"axial residual: median {quality.axial_residual_median_um * 1000:.0f} nm")
     if quality.similarity_after is not None:
-        before = quality.similarity_before
-        earlier = "no overlap" if before is None else f"{before:.2f}"
-        say(f"correlation: {earlier} before, {quality.similarity_after:.2f} after")
+        earlier = quality.similarity_before
+        shown = "no overlap" if earlier is None else f"{earlier:.2f}"
+        say(f"correlation: {shown} before, {quality.similarity_after:.2f} after")
     if quality.passed:
         say("passed")
         return

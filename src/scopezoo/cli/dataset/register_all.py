@@ -26,11 +26,17 @@ def register_all(
     dataset: Annotated[Path, typer.Argument(help="Folder of a dataset.")],
     model: Annotated[
         ModelName, typer.Option(help="rigid; similarity also scales; affine also shears.")
-    ] = ModelName.RIGID,
+    ] = ModelName.SIMILARITY,
     session: Annotated[
         SessionName,
         typer.Option(help="What was taken without moving anything: one transform for all of it."),
     ] = SessionName.PAIR,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth", help="Also fit each pair's smooth residual (drift), if it makes it better."
+        ),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Also pairs that were registered or failed before.")
     ] = False,
@@ -48,7 +54,12 @@ def register_all(
     opened = Dataset.open(dataset)
     with progress_line("pairs", quiet) as progress:
         findings = register_pairs(
-            opened, model=model.value, session=session.value, again=again, progress=progress
+            opened,
+            model=model.value,
+            session=session.value,
+            smooth=smooth,
+            again=again,
+            progress=progress,
         )
     for finding in findings:
         if finding.level == "error" or not quiet:

@@ -9,13 +9,26 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.datasets.split import Part
 from scopezoo.errors import FileError
 
 SCHEMA_URL = "https://json-schema.org/draft/2020-12/schema"
-SCHEMA_VERSION = 1
+PLAIN_VERSION: Literal[1] = 1
+SMOOTH_VERSION: Literal[2] = 2
+"""The second is written where a transform has a smooth residual, which readers of the first do not
+know and must not leave out."""
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -108,11 +121,20 @@ class ImageEntry(Section):
 
 
 class Transform(Section):
-    """4×4 on columns (z, y, x, 1): µm of the source to µm of the target, first voxel's centre 0."""
+    """4×4 on columns (z, y, x, 1): µm of the source to µm of the target, first voxel's centre 0.
+
+    To the place that the matrix gives, the displacement of `smooth` there is added.
+    """
 
     matrix: Annotated[list[list[float]], Field(min_length=4, max_length=4)]
     axes: Literal["zyx"] = "zyx"
     unit: Literal["micrometer"] = "micrometer"
+    smooth: Smooth | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialize(self)
+        return {key: value for key, value in content.items() if value is not None}
 
     @field_validator("matrix")
     @classmethod
@@ -175,7 +197,7 @@ class Manifest(Section):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    schema_version: Literal[1] = Field(default=1, alias="schema")
+    schema_version: Literal[1, 2] = Field(default=PLAIN_VERSION, alias="schema")
     id: Id
     name: Text
     description: str = ""
@@ -219,7 +241,12 @@ class Manifest(Section):
         return found
 
     def to_json(self) -> str:
-        return json.dumps(self.model_dump(by_alias=True, mode="json"), indent=2) + "\n"
+        """The file's text, of the lowest version that says it all."""
+        transforms = [pair.source_to_target for pair in self.pairs]
+        smooth = any(one is not None and one.smooth is not None for one in transforms)
+        content = self.model_dump(by_alias=True, mode="json")
+        content["schema"] = SMOOTH_VERSION if smooth else PLAIN_VERSION
+        return json.dumps(content, indent=2) + "\n"
 
 
 def parse_manifest(text: str | bytes, source: str) -> Manifest:

@@ -18,7 +18,8 @@ from scopezoo.datasets.paired.foreground import SignalMap, signal_map
 from scopezoo.datasets.paired.sampling import (
     Block,
     GriddedImage,
-    Matrix,
+    IndexMap,
+    index_map,
     index_matrix,
     inverse,
     is_inside,
@@ -54,7 +55,7 @@ class Patch:
 class _OpenPair:
     fixed: GriddedImage
     moving: GriddedImage
-    matrix: Matrix
+    where: IndexMap
     signal: SignalMap
 
 
@@ -107,7 +108,7 @@ class Patches:
         opened = self._opened(index)
         block = self._place(opened, rng, self.pairs[index])
         fixed = opened.fixed.read(block)
-        moving = sampled_block(opened.moving, opened.matrix, block, self._order)
+        moving = sampled_block(opened.moving, opened.where, block, self._order)
         if self._flat:
             fixed, moving = fixed[0], moving[0]
         source, target = (fixed, moving) if self._grid == "source" else (moving, fixed)
@@ -121,17 +122,14 @@ class Patches:
             GriddedImage.of(self._dataset.image(entry), entry)
             for entry in (pair.source, pair.target)
         )
-        to_target = pair.source_to_target.array
-        if self._grid == "source":
-            fixed, moving, to_moving = source, target, to_target
-        else:
-            fixed, moving, to_moving = target, source, inverse(to_target)
+        transform = pair.source_to_target
+        fixed, moving = (source, target) if self._grid == "source" else (target, source)
         self._check_room(fixed, pair)
-        matrix = index_matrix(to_moving, fixed, moving)
+        where = index_map(transform, source, target, onto=self._grid)
         # where there is signal, the target tells better
-        to_fixed = inverse(to_target) if self._grid == "source" else np.eye(4)
+        to_fixed = inverse(transform.array) if self._grid == "source" else np.eye(4)
         signal = signal_map(target, index_matrix(to_fixed, target, fixed))
-        return _OpenPair(fixed, moving, matrix, signal)
+        return _OpenPair(fixed, moving, where, signal)
 
     def _check_room(self, fixed: GriddedImage, pair: Pair) -> None:
         if any(want > size for want, size in zip(self._size, fixed.shape, strict=True)):
@@ -154,7 +152,7 @@ class Patches:
                 slice(int(first), int(first) + length)
                 for first, length in zip(start, self._size, strict=True)
             )
-            if is_inside((z, y, x), opened.matrix, opened.moving.shape):
+            if is_inside((z, y, x), opened.where, opened.moving.shape):
                 return z, y, x
         raise UsageError(
             f"pair {pair.id}: found no place where a patch of {self._size} (z, y, x) lies in both "

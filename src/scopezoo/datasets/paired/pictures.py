@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.datasets.paired.manifest import ImageEntry, Pair
-from scopezoo.datasets.paired.sampling import GriddedImage, Matrix, inverse, sampled_block
+from scopezoo.datasets.paired.sampling import GriddedImage, IndexMap, Matrix, inverse, sampled_block
 from scopezoo.datasets.paired.store import Dataset
 from scopezoo.formats.pyramid import plan_levels
 
@@ -56,15 +56,17 @@ def pair_pictures(dataset: Dataset, pair: Pair) -> list[Picture]:
     green = _contrast(target.plane(z_target))
     overlay: list[Picture] = []
     if pair.source_to_target is not None:
-        to_source = inverse(pair.source_to_target.array @ source.to_um) @ target.to_um
+        back = inverse(pair.source_to_target.array @ source.to_um)
         if source.image.is_plane:
-            to_source[0] = 0
+            back[0] = 0
+        smooth = pair.source_to_target.smooth
+        where = IndexMap(target.to_um, back, smooth.undone if smooth else None)
         _, height, width = target.image.shape
         block = (slice(z_target, z_target + 1), slice(0, height), slice(0, width))
-        magenta = _contrast(sampled_block(source.image, to_source, block, beyond="constant")[0])
+        magenta = _contrast(sampled_block(source.image, where, block, beyond="constant")[0])
         colours = np.stack([magenta, green, magenta], axis=-1)
         overlay = [Picture(_small(colours), "source (magenta) placed on the target (green)")]
-        middle = to_source @ [z_target, height / 2, width / 2, 1.0]
+        middle = where(np.array([z_target, height / 2, width / 2]))
         z_source = int(np.clip(np.rint(middle[0]), 0, source.image.shape[0] - 1))
     red = _contrast(source.plane(z_source))
     return [

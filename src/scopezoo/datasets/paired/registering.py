@@ -15,9 +15,14 @@ from scopezoo.datasets.paired.finding import Finding
 from scopezoo.datasets.paired.manifest import Pair
 from scopezoo.datasets.paired.sampling import GriddedImage
 from scopezoo.datasets.paired.store import Dataset
-from scopezoo.datasets.registration import Combined, Model, Quality, combine, register
-from scopezoo.datasets.registration.judge import judge
-from scopezoo.datasets.registration.volume import read_volume
+from scopezoo.datasets.registration import (
+    Combined,
+    Model,
+    Registration,
+    combine,
+    judge_transform,
+    register,
+)
 from scopezoo.errors import ImageError, IncompatibleImageError, UsageError
 
 Session = Literal["pair", "specimen", "dataset"]
@@ -26,8 +31,9 @@ Session = Literal["pair", "specimen", "dataset"]
 def register_pairs(
     dataset: Dataset,
     *,
-    model: Model = "rigid",
+    model: Model = "similarity",
     session: Session = "pair",
+    smooth: bool = False,
     again: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> list[Finding]:
@@ -35,19 +41,20 @@ def register_pairs(
 
     With `session` "specimen" or "dataset", nothing moved between the pairs of one: the median of
     their own transforms becomes that of all, outliers are told, and every pair is judged with it.
+    With `smooth`, each pair has what its matrix leaves beside it, where that makes it better.
     Raises MissingDependencyError without the extra `datasets`.
     """
     todo = [pair for pair in dataset.pairs if again or pair.status == "unregistered"]
     for done, pair in enumerate(todo):
         progress(done, len(todo))
-        _register(dataset, pair, model)
+        _register(dataset, pair, model, smooth and session == "pair")
     findings: list[Finding] = []
     if session != "pair":
         members: dict[str, list[str]] = defaultdict(list)
         for pair in dataset.pairs:
             members[pair.specimen if session == "specimen" else "dataset"].append(pair.id)
         for name, ids in members.items():
-            findings += _share(dataset, name, ids)
+            findings += _share(dataset, name, ids, smooth)
     progress(len(todo), len(todo))
     return findings + [
         Finding("error", "registration", "; ".join(pair.reasons), pair.id)
@@ -56,22 +63,23 @@ def register_pairs(
     ]
 
 
-def _register(dataset: Dataset, pair: Pair, model: Model) -> None:
+def _register(dataset: Dataset, pair: Pair, model: Model, smooth: bool) -> None:
     try:
         found = register(
             dataset.image(pair.source),
             dataset.image(pair.target),
             model=model,
+            smooth=smooth,
             source_channel=pair.source.channel,
             target_channel=pair.target.channel,
         )
     except (ImageError, IncompatibleImageError, UsageError) as error:
         dataset.set_registration(pair.id, None, None, status="failed", reasons=[str(error)])
         return
-    _store(dataset, pair, found.matrix, found.quality)
+    _store(dataset, pair, found)
 
 
-def _share(dataset: Dataset, name: str, ids: list[str]) -> list[Finding]:
+def _share(dataset: Dataset, name: str, ids: list[str], smooth: bool) -> list[Finding]:
     """Give all pairs of a session the median transform of those that registered."""
     pairs = [pair for pair in dataset.pairs if pair.id in ids]
     good = [pair for pair in pairs if pair.status == "registered" and pair.source_to_target]
@@ -84,7 +92,7 @@ def _share(dataset: Dataset, name: str, ids: list[str]) -> list[Finding]:
         (float(sizes[0]), float(sizes[1]), float(sizes[2])),
     )
     for pair in pairs:
-        _judge(dataset, pair, together)
+        _judge(dataset, pair, together, smooth)
     return [
         Finding(
             "warning",
@@ -96,22 +104,27 @@ def _share(dataset: Dataset, name: str, ids: list[str]) -> list[Finding]:
     ]
 
 
-def _judge(dataset: Dataset, pair: Pair, together: Combined) -> None:
+def _judge(dataset: Dataset, pair: Pair, together: Combined, smooth: bool) -> None:
     try:
-        source = read_volume(dataset.image(pair.source), pair.source.channel)
-        target = read_volume(dataset.image(pair.target), pair.target.channel)
+        judged = judge_transform(
+            dataset.image(pair.source),
+            dataset.image(pair.target),
+            together.matrix,
+            smooth=smooth,
+            source_channel=pair.source.channel,
+            target_channel=pair.target.channel,
+        )
     except (ImageError, IncompatibleImageError, UsageError):
         return  # it failed by itself, with this reason
-    finer = np.minimum(source.spacing_um, target.spacing_um)
-    judged = judge(source, target, together.matrix, (float(finer[0]), float(finer[2])))
-    _store(dataset, pair, together.matrix, judged.quality)
+    _store(dataset, pair, judged)
 
 
-def _store(dataset: Dataset, pair: Pair, matrix: np.ndarray, quality: Quality) -> None:
+def _store(dataset: Dataset, pair: Pair, found: Registration) -> None:
     dataset.set_registration(
         pair.id,
-        matrix,
-        quality.model_dump(mode="json"),
-        status="registered" if quality.passed else "failed",
-        reasons=quality.reasons,
+        found.matrix,
+        found.quality.model_dump(mode="json"),
+        status="registered" if found.quality.passed else "failed",
+        reasons=found.quality.reasons,
+        smooth=found.smooth,
     )

@@ -35,6 +35,7 @@ from scopezoo.datasets.paired.manifest import (
     manifest_schema,
     parse_manifest,
 )
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.datasets.split import Part
 from scopezoo.errors import FileError, UsageError
 from scopezoo.image import Image
@@ -184,10 +185,11 @@ class Dataset:
         *,
         status: Status,
         reasons: Sequence[str] = (),
+        smooth: Smooth | None = None,
     ) -> None:
         """Store what a registration found, in the manifest and beside the source's OME metadata."""
         rows = None if matrix is None else [[float(value) for value in row] for row in matrix]
-        transform = None if rows is None else Transform(matrix=rows)
+        transform = None if rows is None else Transform(matrix=rows, smooth=smooth)
 
         def registered(old: Manifest) -> Manifest:
             pairs = [
@@ -296,7 +298,11 @@ def _note_transform(path: Path, transform: Transform | None) -> None:
     attributes.pop(TRANSFORM_KEY, None)
     if transform is not None:
         attributes[TRANSFORM_KEY] = {
-            "source_to_target": {**transform.model_dump(), "from": "source", "to": "target"}
+            "source_to_target": {
+                **transform.model_dump(mode="json"),
+                "from": "source",
+                "to": "target",
+            }
         }
     group.attrs.put(attributes)
 

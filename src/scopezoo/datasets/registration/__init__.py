@@ -9,6 +9,7 @@ from scopezoo.datasets.registration.refine import Model
 from scopezoo.datasets.registration.register import Registration, judge_transform, register
 from scopezoo.datasets.registration.resample import Interpolation, resample, write_resampled
 from scopezoo.datasets.registration.transform_file import read_transform, write_transform
+from scopezoo.datasets.smooth import Smooth
 
 __all__ = [
     "Combined",
@@ -16,6 +17,7 @@ __all__ = [
     "Model",
     "Quality",
     "Registration",
+    "Smooth",
     "combine",
     "judge_transform",
     "picture",

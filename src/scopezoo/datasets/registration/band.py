@@ -11,19 +11,25 @@ from numpy.typing import NDArray
 
 from scopezoo.datasets.registration.volume import Volume
 
-BAND_UM = (0.12, 0.7)
-"""Sigmas of the two Gaussians whose difference is taken, for fine pixels."""
+LOW_UM = 0.12
+"""Sigma of the finer of the two Gaussians whose difference is taken, for fine pixels."""
+BROAD, NARROW = 6.0, 2.5
+"""How many times as large the coarser one's is. In a broad band images that are far apart still
+find each other. In a narrow one hardly any light is left from out of focus, which wide-field images
+have above and below a structure, and of which a border of the image cuts off one half."""
 MIN_SIGMA_PX = 0.75
 """Noise of single pixels is never within the band."""
 BACKGROUND_PERCENTILE = 1.0
 TRUNCATE = 3.0
 
 
-def band_um(source: Volume, target: Volume, factor: float = 1.0) -> tuple[float, float]:
+def band_um(
+    source: Volume, target: Volume, factor: float = 1.0, width: float = BROAD
+) -> tuple[float, float]:
     """The band for a pair, `factor` times as coarse as its pixels allow."""
     coarser_px = max(source.spacing_um[2], target.spacing_um[2])
-    low = max(BAND_UM[0], MIN_SIGMA_PX * coarser_px) * factor
-    return low, low * BAND_UM[1] / BAND_UM[0]
+    low = max(LOW_UM, MIN_SIGMA_PX * coarser_px) * factor
+    return low, low * width
 
 
 def band_passed(volume: Volume, band: tuple[float, float]) -> Volume:

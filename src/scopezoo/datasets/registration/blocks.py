@@ -1,4 +1,4 @@
-"""Where sub-blocks of the source really lie, each found anew by correlation.
+"""Where sub-blocks of the target really lie in the source, each found anew by correlation.
 
 Blocks know nothing of the transform's model, so what they find beside it is its error.
 """
@@ -7,33 +7,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scopezoo.datasets.registration.matching import matched
 from scopezoo.datasets.registration.matrices import Matrix, Points
 from scopezoo.datasets.registration.sampling import sampled
 from scopezoo.datasets.registration.volume import Volume
+from scopezoo.datasets.smooth import Smooth
 
-BLOCK = (24, 112, 112)
-"""Voxels along z, y and x of the target that one block has, at most."""
-SMALLEST = (24, 32, 32)
-"""In images that hold few blocks, these are as small as half the image, but not smaller: where
-their border cuts a cell, the unlike blur of two microscopes moves the match (16 planes: half a
-plane; 24: a tenth)."""
-SEARCH = (6, 12, 12)
-"""How far a block is moved to either side, in voxels."""
-BLOCKS_PER_AXIS = (3, 8, 8)
 MIN_INSIDE = 0.9
 """Of a block's voxels; the source must have them."""
-CLEAR_CORRELATION = 0.4
-"""Of images that do not belong together, no block reaches it (0.32 at most on simulated ones)."""
-FAINT_CORRELATION = 0.1
-MIN_PEAK = 9.0
-"""What noise makes faint may still stand out: above the correlation at other shifts, in their
-standard deviations."""
+MIN_SIGNAL = 1.05
+"""Content of a block over that of noise; less is an empty place, which has nothing to match."""
 CLASSES = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Blocks of `size` voxels of the target at most (z, y, x), `count` along each axis at most,
+    each moved by up to `search` voxels to either side.
+
+    In images that hold few blocks, these are half as large as the image, but not below `smallest`.
+    """
+
+    size: tuple[int, int, int]
+    smallest: tuple[int, int, int]
+    search: tuple[int, int, int]
+    count: tuple[int, int, int]
+
+
+BLOCKS = Plan((32, 112, 112), (24, 32, 32), (6, 8, 8), (3, 8, 8))
+SLABS = Plan((6, 112, 112), (6, 32, 32), (0, 8, 8), (8, 5, 5))
+"""So thin that a stage which moves sideways while it goes through the planes shows."""
 
 
 @dataclass(frozen=True)
@@ -61,40 +68,104 @@ class Blocks:
             self.matched[few],
         )
 
+    def with_slabs(self, slabs: Blocks) -> Blocks:
+        """What these know along z, and slabs along y and x.
 
-def measure_blocks(source: Volume, target: Volume, source_to_target: Matrix) -> Blocks:
-    """Displacements of blocks of two band-passed volumes."""
-    moved, inside = sampled(source, np.linalg.inv(source_to_target), target)
-    moved = _as_target(moved, target.voxels, inside)
-    places, energies, matches = [], [], []
-    for corner, size in _corners(target.shape):
-        region = tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))
-        if inside[region].mean() < MIN_INSIDE:
-            continue
-        places.append(np.array(corner) + (np.array(size) - 1) / 2)
-        energies.append((moved[region].std(), target.voxels[region].std()))
-        matches.append(_match(moved, target.voxels, corner, size))
+        A block's place in y and x is that of its brightest plane, which need not be its middle.
+        """
+        spread = np.linalg.pinv(self.precision_per_um2, hermitian=True)[:, 0, 0]
+        along_z = np.zeros_like(self.precision_per_um2)
+        along_z[:, 0, 0] = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
+        return Blocks(
+            np.concatenate([self.centres_um, slabs.centres_um]),
+            np.concatenate([self.displacements_um, slabs.displacements_um]),
+            np.concatenate([along_z, slabs.precision_per_um2]),
+            np.concatenate([self.matched, slabs.matched]),
+        )
+
+
+def measure_blocks(
+    source: Volume,
+    target: Volume,
+    source_to_target: Matrix,
+    noise: tuple[float, float],
+    smooth: Smooth | None = None,
+    plan: Plan = BLOCKS,
+) -> Blocks:
+    """Displacements of blocks of two band-passed volumes; `noise` is what each has of it.
+
+    The source is taken from beyond the target too, where it has something there: what lies at the
+    border of one image and not of the other is matched as a whole.
+    """
+    search = tuple(0 if n == 1 else s for n, s in zip(target.shape, plan.search, strict=True))
+    wide = _extended(target, search)
+    moved, inside = sampled(source, np.linalg.inv(source_to_target), wide, smooth=smooth)
+    moved = _as_target(moved, target.voxels, inside, search)
+    corners, size = _corners(target.shape, plan)
+    regions = [tuple(slice(c, c + n) for c, n in zip(one, size, strict=True)) for one in corners]
+    regions = [one for one in regions if inside[_shifted(one, search, 0)].mean() >= MIN_INSIDE]
+    energies = [
+        (moved[_shifted(one, search, 0)].std(), target.voxels[one].std()) for one in regions
+    ]
+    full = _with_content(np.array(energies).reshape(-1, 2), noise)
+    places, matches = [], []
+    for region in (one for one, keep in zip(regions, full, strict=True) if keep):
+        around = _shifted(region, search, 1)
+        places.append([(part.start + part.stop - 1) / 2 for part in region])
+        matches.append(matched(target.voxels[region], moved[around], inside[around]))
     if not places:
         return Blocks(np.empty((0, 3)), np.empty((0, 3)), np.empty((0, 3, 3)), np.empty(0, bool))
-    content = np.array(energies)
-    full = (content >= np.median(content, axis=0) / 2).all(axis=1)
     return Blocks(
-        target.origin_um + np.array(places)[full] * target.spacing_um,
-        np.array([match.shift_px for match in matches])[full] * target.spacing_um,
-        np.array([match.precision for match in matches])[full]
+        target.origin_um + np.array(places) * target.spacing_um,
+        -np.array([match.shift_px for match in matches]) * target.spacing_um,
+        np.array([match.precision for match in matches])
         / np.outer(target.spacing_um, target.spacing_um),
-        np.array([match.clear for match in matches])[full],
+        np.array([match.clear for match in matches]),
     )
 
 
+def _extended(volume: Volume, by: tuple[int, ...]) -> Volume:
+    """An empty grid that has `by` voxels more on every side."""
+    shape = [n + 2 * more for n, more in zip(volume.shape, by, strict=True)]
+    origin = volume.origin_um - np.array(by) * volume.spacing_um
+    return Volume(np.empty(shape, np.float32), volume.spacing_um, origin)
+
+
+def _shifted(region: tuple[slice, ...], by: tuple[int, ...], wider: int) -> tuple[slice, ...]:
+    """A region of the target in the extended grid, `wider` by that many times what it has more."""
+    return tuple(
+        slice(part.start + (1 - wider) * more, part.stop + (1 + wider) * more)
+        for part, more in zip(region, by, strict=True)
+    )
+
+
+def _with_content(energies: NDArray[np.float64], noise: tuple[float, float]) -> NDArray[np.bool_]:
+    """Which blocks (n, 2) stand out of the noise, and are no much weaker than the others.
+
+    Where structures are as fine as the noise, this is overrated; half of what bright blocks have is
+    always content.
+    """
+    if not len(energies):
+        return np.empty(0, bool)
+    bright = np.percentile(energies, 90, axis=0) / 2
+    least = np.minimum(MIN_SIGNAL * np.array(noise), bright)
+    usual = np.median(energies, axis=0) / 2
+    return np.asarray((energies >= np.maximum(least, usual)).all(axis=1))
+
+
 def _as_target(
-    moved: NDArray[np.float32], target: NDArray[np.float32], inside: NDArray[np.bool_]
+    moved: NDArray[np.float32],
+    target: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    search: tuple[int, ...],
 ) -> NDArray[np.float32]:
     """The source's values replaced by the target's mean where the source has them.
 
     Correlation then works for unlike contrast too, dark on bright among them.
     """
-    values, wanted = moved[inside], target[inside]
+    core = tuple(slice(s, n - s) for s, n in zip(search, moved.shape, strict=True))
+    common = inside[core]
+    values, wanted = moved[core][common], target[common]
     if not values.size:
         return moved
     bounds = np.quantile(values[:: max(1, values.size // 100_000)], np.linspace(0, 1, CLASSES + 1))
@@ -104,129 +175,17 @@ def _as_target(
     means = np.bincount(classes, wanted, CLASSES) / np.maximum(counts, 1)
     some = counts > 0
     mapped = np.zeros_like(moved)
-    mapped[inside] = np.interp(values, middles[some], means[some])
+    mapped[inside] = np.interp(moved[inside], middles[some], means[some])
     return mapped
 
 
-def _corners(shape: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """First voxels and sizes of blocks that are spread over the volume."""
-    size = tuple(
-        min(b, max(n // 2, min(n, smallest)))
-        for b, n, smallest in zip(BLOCK, shape, SMALLEST, strict=True)
-    )
-    starts = []
-    for n, b, search, count in zip(shape, size, SEARCH, BLOCKS_PER_AXIS, strict=True):
-        margin = min((n - b) // 2, search // 3)
-        room = n - b - 2 * margin
-        wished = min(count, 1 + room // max(1, b // 2))
-        starts.append(np.unique(np.linspace(margin, margin + room, wished).astype(int)).tolist())
-    return [(corner, size) for corner in product(*starts)]
-
-
-@dataclass(frozen=True)
-class _Match:
-    shift_px: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    clear: bool
-
-
-def _match(
-    moved: NDArray[np.float32],
-    target: NDArray[np.float32],
-    corner: tuple[int, ...],
-    size: tuple[int, ...],
-) -> _Match:
-    """The shift in voxels with the highest normalised correlation."""
-    search = tuple(
-        min(s, n // 4) if n > 1 else 0 for s, n in zip(SEARCH, target.shape, strict=True)
-    )
-    block = moved[tuple(slice(c, c + n) for c, n in zip(corner, size, strict=True))]
-    start = [c - s for c, s in zip(corner, search, strict=True)]
-    around = _padded(target, start, [n + 2 * s for n, s in zip(size, search, strict=True)])
-    correlation = _correlation(block, around)
-    peak = tuple(int(i) for i in np.unravel_index(int(correlation.argmax()), correlation.shape))
-    offset, bend = _top(correlation, peak)
-    height = float(correlation[peak])
-    return _Match(
-        np.array(peak) - search + offset, bend / max(1 - height**2, 0.01), _is_clear(correlation)
-    )
-
-
-def _is_clear(correlation: NDArray[np.float32]) -> bool:
-    """Whether the highest correlation is high in itself, or stands far above all others."""
-    height, middle = float(correlation.max()), float(np.median(correlation))
-    spread = 1.4826 * float(np.median(np.abs(correlation - middle)))
-    stands_out = height >= FAINT_CORRELATION and height - middle >= MIN_PEAK * spread
-    return height >= CLEAR_CORRELATION or stands_out
-
-
-def _correlation(block: NDArray[np.float32], around: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalised correlation of the block (tapered) at every place where `around` holds it whole.
-
-    The norm has the tapered energy of the same place: without it, a structure that the taper cuts
-    would draw the peak aside.
-    """
-    from scipy import fft
-
-    window = _window(block.shape)
-    block = block - np.average(block, weights=window)
-    lengths = [fft.next_fast_len(n, real=True) for n in around.shape]
-    valid = tuple(slice(a - b + 1) for a, b in zip(around.shape, block.shape, strict=True))
-
-    def correlated(kernel: NDArray[Any], image: NDArray[Any]) -> NDArray[Any]:
-        spectrum = fft.rfftn(image, lengths) * np.conj(fft.rfftn(kernel, lengths))
-        return np.asarray(fft.irfftn(spectrum, lengths)[valid])
-
-    energy = correlated(window, around**2)
-    energy = np.maximum(energy, 1e-6 * energy.max() + 1e-30) * float((window * block**2).sum())
-    result: NDArray[np.float32] = correlated(window * block, around) / np.sqrt(energy + 1e-30)
-    return result
-
-
-def _window(size: tuple[int, ...]) -> NDArray[np.float32]:
-    from scipy.signal.windows import tukey
-
-    window = np.ones(size, np.float32)
-    for axis, n in enumerate(size):
-        if n > 1:
-            line = tukey(n + 2, 0.5)[1:-1].astype(np.float32)
-            window = window * line.reshape([-1 if a == axis else 1 for a in range(3)])
-    return window
-
-
-def _padded(voxels: NDArray[np.float32], start: list[int], size: list[int]) -> NDArray[np.float32]:
-    """A region that may reach beyond the volume, zeros there."""
-    block = np.zeros(size, np.float32)
-    low = [max(0, -s) for s in start]
-    inner = voxels[tuple(slice(max(0, s), max(0, s + n)) for s, n in zip(start, size, strict=True))]
-    block[tuple(slice(a, a + n) for a, n in zip(low, inner.shape, strict=True))] = inner
-    return block
-
-
-def _top(
-    correlation: NDArray[Any], peak: tuple[int, ...]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Top of the paraboloid through all neighbours of the peak, and how it bends (3×3, positive).
-
-    A ridge lies aslant as often as not, so the axes cannot be taken one by one. At the search's
-    border, and where it is no peak, the bend is 0: nothing is known.
-    """
-    axes = [a for a in range(3) if correlation.shape[a] > 1]
-    offset, bend = np.zeros(3), np.zeros((3, 3))
-    if any(not 0 < peak[a] < correlation.shape[a] - 1 for a in axes):
-        return offset, bend
-    steps = [(-1, 0, 1) if a in axes else (0,) for a in range(3)]
-    around = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    values = correlation[tuple((around + np.array(peak)).T)].astype(np.float64)
-    pairs = [(a, b) for i, a in enumerate(axes) for b in axes[i:]]
-    terms = [np.ones(len(around)), *(around[:, a] for a in axes)]
-    terms += [around[:, a] * around[:, b] for a, b in pairs]
-    fit = np.linalg.lstsq(np.stack(terms, axis=1), values, rcond=None)[0]
-    for (a, b), value in zip(pairs, fit[1 + len(axes) :], strict=True):
-        bend[a, b] -= value
-        bend[b, a] -= value
-    within = np.ix_(axes, axes)
-    if (np.linalg.eigvalsh(bend[within]) <= 0).any():
-        return offset, np.zeros((3, 3))
-    offset[axes] = np.clip(np.linalg.solve(bend[within], fit[1 : 1 + len(axes)]), -1, 1)
-    return offset, bend
+def _corners(shape: tuple[int, ...], plan: Plan) -> tuple[list[tuple[int, ...]], tuple[int, ...]]:
+    """First voxels, and the size, of blocks that are spread over the volume."""
+    sizes, starts = [], []
+    for n, b, smallest, count in zip(shape, plan.size, plan.smallest, plan.count, strict=True):
+        size = min(b, max(n // 2, min(n, smallest)))
+        wished = min(count, 1 + (n - size) // max(1, size // 2))
+        size = n if wished == 1 else size
+        sizes.append(size)
+        starts.append(np.unique(np.linspace(0, n - size, wished).astype(int)).tolist())
+    return list(product(*starts)), tuple(sizes)

@@ -41,23 +41,27 @@ class Found:
 
 def find_coarse(source: Volume, target: Volume, max_rotation_deg: float) -> Found:
     """The turn in the plane and the shift with the most mutual information."""
+    return max(coarse_candidates(source, target, max_rotation_deg), key=lambda found: found.score)
+
+
+def coarse_candidates(source: Volume, target: Volume, max_rotation_deg: float) -> list[Found]:
+    """The best shift at each turn in the plane."""
     voxel_um = _coarse_voxel_um(source, target)
     fixed, moving = (shrunk(volume, voxel_um) for volume in (target, source))
     band = band_um(fixed, moving)
     fixed, moving = band_passed(fixed, band), band_passed(moving, band)
     spacing = fixed.spacing_um
-    best = Found(np.eye(4), -1.0)
+    candidates = []
     for angle in _angles(fixed, max_rotation_deg):
         turn = about(turn_in_plane(angle), source.centre_um, source.centre_um)
         grid = _turned_grid(moving, turn, spacing)
         values, inside = sampled(moving, np.linalg.inv(turn), grid)
         shift_vox, score = best_shift(fixed.voxels, values, inside)
         shift_um = fixed.origin_um + shift_vox * spacing - grid.origin_um
-        if score > best.score:
-            matrix = turn.copy()
-            matrix[:3, 3] += shift_um
-            best = Found(matrix, score)
-    return best
+        matrix = turn.copy()
+        matrix[:3, 3] += shift_um
+        candidates.append(Found(matrix, score))
+    return candidates
 
 
 def best_shift(

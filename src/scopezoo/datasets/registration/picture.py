@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.datasets.registration.matrices import Matrix
 from scopezoo.datasets.registration.register import Registration
 from scopezoo.datasets.registration.sampling import sampled
 from scopezoo.datasets.registration.volume import Volume, read_volume
@@ -58,8 +57,9 @@ class _Panel:
 def _panels(source: Volume, target: Volume, registration: Registration) -> list[_Panel]:
     plane = _plane(target, target.shape[0] // 2)
     green = _grey(plane.voxels[0])
-    before = _grey(_moved(source, np.eye(4), plane)[0])
-    after = _grey(_moved(source, registration.matrix, plane)[0])
+    as_is = Registration(np.eye(4), registration.quality)
+    before = _grey(_moved(source, as_is, plane)[0])
+    after = _grey(_moved(source, registration, plane)[0])
     verdict = "passed" if registration.quality.passed else "FAILED"
     panels = [
         _Panel("before: source magenta, target green", _overlay(before, green)),
@@ -69,14 +69,14 @@ def _panels(source: Volume, target: Volume, registration: Registration) -> list[
     ]
     if not target.is_plane:
         panels += [
-            _section("before: section along z", source, target, np.eye(4)),
-            _section("after: section along z", source, target, registration.matrix),
+            _section("before: section along z", source, target, as_is),
+            _section("after: section along z", source, target, registration),
         ]
     return panels
 
 
-def _moved(source: Volume, matrix: Matrix, grid: Volume) -> NDArray[np.float32]:
-    return sampled(source, np.linalg.inv(matrix), grid)[0]
+def _moved(source: Volume, found: Registration, grid: Volume) -> NDArray[np.float32]:
+    return sampled(source, np.linalg.inv(found.matrix), grid, smooth=found.smooth)[0]
 
 
 def _plane(target: Volume, z: int) -> Volume:
@@ -87,14 +87,14 @@ def _plane(target: Volume, z: int) -> Volume:
     return Volume(voxels, target.spacing_um * np.array([1, step, step]), origin)
 
 
-def _section(title: str, source: Volume, target: Volume, matrix: Matrix) -> _Panel:
+def _section(title: str, source: Volume, target: Volume, found: Registration) -> _Panel:
     """z down, x across, in the middle of y; planes repeated to true proportions."""
     y = target.shape[1] // 2
     step = max(1, -(-target.shape[2] // MAX_SIDE_PX))
     origin = target.origin_um + np.array([0, y, 0]) * target.spacing_um
     spacing = target.spacing_um * np.array([1, 1, step])
     line = Volume(target.voxels[:, y : y + 1, ::step], spacing, origin)
-    both = (_grey(_moved(source, matrix, line)[:, 0]), _grey(line.voxels[:, 0]))
+    both = (_grey(_moved(source, found, line)[:, 0]), _grey(line.voxels[:, 0]))
     times = max(1, round(spacing[0] / spacing[2]))
     overlay = np.repeat(_overlay(*both), times, axis=0)
     return _Panel(title, overlay[:MAX_SIDE_PX])

@@ -22,7 +22,8 @@ class Quality(BaseModel):
     planes). Similarity is Pearson's r of log(1 + grey value) in the overlap (or a few bright
     spots would decide alone), mutual information that of the band-passed images in bits; `before`
     with the images laid on each other by their first voxels. The overlap is a fraction of the
-    smaller image.
+    smaller image. `without_smooth` has the residual of the matrix alone, where more than that was
+    found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,13 @@ class Quality(BaseModel):
     mutual_information_before: float | None = None
     mutual_information_after: float | None = None
     overlap_fraction: float | None = None
+    without_smooth: dict[str, float] | None = None
+
+    def residual(self) -> dict[str, float]:
+        """The figures of the residual alone."""
+        names = {name for name in Quality.model_fields if "residual" in name}
+        figures = self.model_dump(include=names)
+        return {name: value for name, value in figures.items() if value is not None}
 
 
 def failed(*reasons: str) -> Quality:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from scopezoo.datasets.registration.band import band_passed, band_um, shrunk
+from scopezoo.datasets.registration.band import BROAD, NARROW, band_passed, band_um, shrunk
 from scopezoo.datasets.registration.matrices import Matrix, Points
 from scopezoo.datasets.registration.volume import Volume
 from scopezoo.errors import MissingDependencyError
@@ -28,21 +28,22 @@ class Level:
     factor: float
     iterations: int
     model: Model
+    width: float = BROAD
 
 
 def levels(model: Model) -> tuple[Level, ...]:
     """Shift and turn first: scale and shear have little hold in coarse bands."""
-    return (Level(4, 60, "rigid"), Level(2, 60, model), Level(1, 60, model))
+    return (Level(4, 60, "rigid"), Level(2, 60, model), Level(1, 60, model, NARROW))
 
 
-def refine(source: Volume, target: Volume, start: Matrix, model: Model) -> Matrix:
-    """`start` (source to target), improved.
+def refine(source: Volume, target: Volume, start: Matrix, steps: tuple[Level, ...]) -> Matrix:
+    """`start` (source to target), improved level by level.
 
     Raises MissingDependencyError without SimpleITK.
     """
     matrix = start
-    for level in levels(model):
-        low, high = band_um(source, target, level.factor)
+    for level in steps:
+        low, high = band_um(source, target, level.factor, level.width)
         moving, fixed = (
             band_passed(shrunk(volume, low / SIGMA_VOXELS), (low, high))
             for volume in (source, target)

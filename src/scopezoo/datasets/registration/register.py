@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from scopezoo.datasets.registration.band import band_um
 from scopezoo.datasets.registration.blank import is_blank
-from scopezoo.datasets.registration.coarse import find_coarse
 from scopezoo.datasets.registration.diagnose import diagnosed
-from scopezoo.datasets.registration.judge import Judgement, judge
+from scopezoo.datasets.registration.judge import Judge, Judgement
 from scopezoo.datasets.registration.quality import Quality, failed, has_field
-from scopezoo.datasets.registration.refine import Model, refine, simple_itk
+from scopezoo.datasets.registration.refine import Model, simple_itk
+from scopezoo.datasets.registration.search import searched
+from scopezoo.datasets.registration.smoothing import smoothed
 from scopezoo.datasets.registration.volume import Volume, read_volume, voxel_size_um
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.errors import UsageError
 from scopezoo.image import Image
 
@@ -28,21 +30,24 @@ class Registration:
     """A 4×4 matrix on (z, y, x, 1) in µm, from source to target, and what is known of it.
 
     The origin is the centre of each image's first voxel. Where `quality.passed` is false, the
-    matrix is the best that was found, or the identity, and not to be used. `judgement` has the
-    blocks and the residual field, where there was something to judge.
+    matrix is the best that was found, or the identity, and not to be used. `smooth` is what is to
+    be added to where the matrix puts a place. `model` is None for a matrix that was given.
+    `judgement` has the blocks and the residual field, where there was something to judge.
     """
 
     matrix: NDArray[np.float64]
     quality: Quality
-    model: Model
+    model: Model | None = None
     judgement: Judgement | None = None
+    smooth: Smooth | None = None
 
 
 def register(
     source: Image,
     target: Image,
     *,
-    model: Model = "rigid",
+    model: Model = "similarity",
+    smooth: bool = False,
     source_channel: int | str | None = None,
     target_channel: int | str | None = None,
     max_rotation_deg: float = MAX_ROTATION_DEG,
@@ -50,8 +55,9 @@ def register(
     """Register the first frames of a channel of two images, planes or stacks.
 
     Shifts are found however large; turns in the plane up to `max_rotation_deg`, small tilts with
-    them. A pair that cannot be registered, or whose result does not hold, comes back with
-    `quality.passed` false and the reasons.
+    them. With `smooth`, what the matrix leaves is fitted too, and kept if that makes the judged
+    residual better. A pair that cannot be registered, or whose result does not hold, comes back
+    with `quality.passed` false and the reasons.
 
     Raises UsageError for an image without pixel size, or with several channels and none named;
     IncompatibleImageError for a channel that is not there; MissingDependencyError without the
@@ -65,9 +71,14 @@ def register(
     reasons = _unfit(*volumes)
     if reasons:
         return Registration(np.eye(4), failed(*reasons), model)
-    start = find_coarse(*volumes, max_rotation_deg).matrix
-    matrix = refine(*volumes, start, model)
-    return _judged(*volumes, matrix, model, finer_um, max_rotation_deg)
+    judge = Judge(*volumes, (float(finer_um[0]), float(finer_um[2])))
+    found = searched(judge, model, max_rotation_deg)
+    registration = _with_smooth(judge, found.matrix, found.judgement, model, smooth)
+    quality = registration.quality
+    if not quality.passed and not has_field(quality):
+        hints = diagnosed(*volumes, max_rotation_deg)
+        quality = quality.model_copy(update={"reasons": (*hints, *quality.reasons)})
+    return replace(registration, quality=quality)
 
 
 def judge_transform(
@@ -75,10 +86,12 @@ def judge_transform(
     target: Image,
     matrix: NDArray[np.float64],
     *,
+    smooth: bool = False,
     source_channel: int | str | None = None,
     target_channel: int | str | None = None,
-) -> Quality:
-    """Judge a transform that was found elsewhere, of the session, for example.
+) -> Registration:
+    """Judge a matrix that was found elsewhere, that of the session for example; `smooth` as in
+    `register`.
 
     Raises what `register` does.
     """
@@ -86,24 +99,22 @@ def judge_transform(
     volumes = read_volume(source, source_channel), read_volume(target, target_channel)
     reasons = _unfit(*volumes)
     if reasons:
-        return failed(*reasons)
-    return judge(*volumes, matrix, (float(finer_um[0]), float(finer_um[2]))).quality
+        return Registration(matrix, failed(*reasons))
+    judge = Judge(*volumes, (float(finer_um[0]), float(finer_um[2])))
+    return _with_smooth(judge, matrix, judge.judged(matrix), None, smooth)
 
 
-def _judged(
-    source: Volume,
-    target: Volume,
+def _with_smooth(
+    judge: Judge,
     matrix: NDArray[np.float64],
-    model: Model,
-    finer_um: NDArray[np.float64],
-    max_rotation_deg: float,
+    judgement: Judgement,
+    model: Model | None,
+    wanted: bool,
 ) -> Registration:
-    judgement = judge(source, target, matrix, (float(finer_um[0]), float(finer_um[2])))
-    quality = judgement.quality
-    if not quality.passed and not has_field(quality):
-        hints = diagnosed(source, target, max_rotation_deg)
-        quality = quality.model_copy(update={"reasons": (*hints, *quality.reasons)})
-    return Registration(matrix, quality, model, judgement)
+    smooth = None
+    if wanted and has_field(judgement.quality):
+        smooth, judgement = smoothed(judge, matrix, judgement)
+    return Registration(matrix, judgement.quality, model, judgement, smooth)
 
 
 def _unfit(source: Volume, target: Volume) -> tuple[str, ...]:

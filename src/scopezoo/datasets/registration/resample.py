@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.datasets.registration.matrices import Matrix, applied
-from scopezoo.datasets.registration.sampling import sampled
+from scopezoo.datasets.registration.matrices import Matrix
+from scopezoo.datasets.registration.sampling import needed_range_um, sampled
 from scopezoo.datasets.registration.volume import SPACE, Volume, read_box, voxel_size_um
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.image import Image, arranged
 
 Interpolation = Literal["linear", "cubic"]
@@ -23,18 +24,22 @@ MARGIN_VOXELS = {"linear": 1, "cubic": 12}
 
 
 def resample(
-    source: Image, target_grid: Image, matrix: Matrix, interpolation: Interpolation = "linear"
+    source: Image,
+    target_grid: Image,
+    matrix: Matrix,
+    interpolation: Interpolation = "linear",
+    smooth: Smooth | None = None,
 ) -> Image:
     """The source as the target's microscope would have sampled it; 0 where it has nothing.
 
     Lazy: a region is computed, from the raw voxels that it needs, when it is read. Frames, channels
     and number type are the source's; planes, rows, columns and pixel size the target's. `matrix`
-    is from source to target.
+    is from source to target, `smooth` what is added to it.
     """
     axes = "".join(axis for axis in source.axes if axis not in SPACE)
     axes += "".join(axis for axis in SPACE if axis in target_grid.axes)
     return Image(
-        Resampled(source, target_grid, matrix, axes, interpolation),
+        Resampled(source, target_grid, matrix, axes, interpolation, smooth),
         axes,
         dict(target_grid.pixel_size_um),
         source.frame_interval_s,
@@ -53,11 +58,13 @@ class Resampled:
         matrix: Matrix,
         axes: str,
         interpolation: Interpolation,
+        smooth: Smooth | None,
     ) -> None:
         self.source = source
         self.axes = axes
         self.to_source = np.linalg.inv(matrix)
         self.interpolation = interpolation
+        self.smooth = smooth
         self.spacing_um = voxel_size_um(target_grid)
         sizes = {axis: (target_grid if axis in SPACE else source).size(axis) for axis in axes}
         self.shape = tuple(sizes[axis] for axis in axes)
@@ -82,12 +89,11 @@ class Resampled:
 
     def _block(self, grid: Volume, frame: int, channel: int) -> NDArray[Any]:
         spacing = voxel_size_um(self.source)
-        corners = grid.origin_um + np.array(list(product((0, 1), repeat=3))) * grid.extent_um
-        index = applied(self.to_source, corners) / spacing
+        lowest, highest = needed_range_um(self.to_source, grid, self.smooth)
         margin = MARGIN_VOXELS[self.interpolation]
         sizes = [self.source.size(axis) for axis in SPACE]
-        low = np.clip(np.floor(index.min(axis=0)).astype(int) - margin, 0, sizes)
-        high = np.clip(np.ceil(index.max(axis=0)).astype(int) + margin + 1, 0, sizes)
+        low = np.clip(np.floor(lowest / spacing).astype(int) - margin, 0, sizes)
+        high = np.clip(np.ceil(highest / spacing).astype(int) + margin + 1, 0, sizes)
         if self.source.size("Z") == 1:
             low[0], high[0] = 0, 1
         if (low >= high).any():
@@ -99,6 +105,7 @@ class Resampled:
             self.to_source,
             grid,
             order=3 if self.interpolation == "cubic" else 1,
+            smooth=self.smooth,
         )
         values[~inside] = 0
         return _as_type(values, self.dtype)
@@ -118,6 +125,7 @@ def write_resampled(
     target_grid: Image,
     matrix: Matrix,
     interpolation: Interpolation = "linear",
+    smooth: Smooth | None = None,
 ) -> None:
     """Write `resample`'s image, of the format that the path's ending names, block by block.
 
@@ -126,7 +134,7 @@ def write_resampled(
     """
     from scopezoo.formats import create_image
 
-    image = resample(source, target_grid, matrix, interpolation)
+    image = resample(source, target_grid, matrix, interpolation, smooth)
     temporary = path.with_name(f".partial.{path.name}")
     remove(temporary)
     writer = create_image(

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from scopezoo.datasets.registration.register import Registration
+from scopezoo.datasets.smooth import Smooth
 from scopezoo.errors import FileError
 
 AXES = "zyx"
@@ -18,7 +20,8 @@ UNIT = "micrometer"
 
 
 def to_dict(registration: Registration) -> dict[str, Any]:
-    """What is written: the matrix, what it means, and the quality."""
+    """What is written: the matrix, what it means, the smooth residual if any, and the quality."""
+    smooth = registration.smooth
     return {
         "matrix": registration.matrix.tolist(),
         "axes": AXES,
@@ -26,6 +29,7 @@ def to_dict(registration: Registration) -> dict[str, Any]:
         "from": "source",
         "to": "target",
         "origin": "centre of the first voxel",
+        **({} if smooth is None else {"smooth": smooth.model_dump(mode="json")}),
         "model": registration.model,
         "quality": registration.quality.model_dump(mode="json"),
     }
@@ -42,8 +46,11 @@ def write_transform(path: Path, registration: Registration) -> None:
         raise FileError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def read_transform(path: Path) -> NDArray[np.float64]:
-    """The matrix of a file; raises FileError where it is none from source to target in µm."""
+def read_transform(path: Path) -> tuple[NDArray[np.float64], Smooth | None]:
+    """The matrix of a file, and the smooth residual that belongs to it.
+
+    Raises FileError where it is none from source to target in µm.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -59,4 +66,9 @@ def read_transform(path: Path) -> NDArray[np.float64]:
             f"{path} is no transform: expected a 4×4 `matrix` from source to target, axes zyx, in "
             "micrometer"
         )
-    return matrix
+    try:
+        smooth = found.get("smooth")
+        return matrix, None if smooth is None else Smooth.model_validate(smooth)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise FileError(f"{path} is no transform: smooth: {first['msg']}") from error

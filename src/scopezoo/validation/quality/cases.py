@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.datasets.paired.manifest import Instrument
-from scopezoo.datasets.paired.sampling import GriddedImage, Matrix
+from scopezoo.datasets.paired.sampling import GriddedImage, IndexMap, Matrix
 from scopezoo.image import Image
 
 Kind = Literal["restoration", "segmentation"]
@@ -20,7 +20,8 @@ Kind = Literal["restoration", "segmentation"]
 class PairCase:
     """A source and a target, on grids of their own; `to_target` is between their voxel indices.
 
-    `pixel_um` is the source's along x, None where it is unknown.
+    `bent_to_target` is that with the smooth residual, where the transform has one. `pixel_um` is
+    the source's along x, None where it is unknown.
     """
 
     id: str
@@ -31,6 +32,7 @@ class PairCase:
     target: GriddedImage
     to_target: Matrix
     pixel_um: float | None
+    bent_to_target: IndexMap | None = None
 
 
 @dataclass(frozen=True)

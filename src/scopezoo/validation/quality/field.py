@@ -49,7 +49,7 @@ def read_field(case: PairCase) -> Field:
     seen = places_inside(source.shape, case.to_target @ place, case.target.shape)
     if seen.mean() < LEAST_SEEN:
         raise IncompatibleImageError("its images do not overlap by its transform")
-    target = sampled_block(case.target, case.to_target, region)
+    target = sampled_block(case.target, case.bent_to_target or case.to_target, region)
     for name, pixels in (("source", source), ("target", target[seen])):
         if not np.isfinite(pixels).all():
             raise IncompatibleImageError(f"its {name} has pixels that are NaN or infinite")

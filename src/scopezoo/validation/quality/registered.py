@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.manifest import Instrument, Pair
-from scopezoo.datasets.paired.sampling import GriddedImage, index_matrix
+from scopezoo.datasets.paired.sampling import GriddedImage, index_map
 from scopezoo.datasets.split import Part
 from scopezoo.errors import UsageError
 from scopezoo.validation.quality.cases import Cases, LeftOut, PairCase
@@ -52,6 +52,7 @@ def _case(dataset: Dataset, pair: Pair) -> PairCase:
     source = GriddedImage.of(image, pair.source)
     target = GriddedImage.of(dataset.image(pair.target), pair.target)
     assert pair.source_to_target is not None  # of a registered pair
+    where = index_map(pair.source_to_target, source, target, onto="source")
     return PairCase(
         id=pair.id,
         specimen=pair.specimen,
@@ -59,8 +60,9 @@ def _case(dataset: Dataset, pair: Pair) -> PairCase:
         channel=None if pair.source.channel is None else str(pair.source.channel),
         source=source,
         target=target,
-        to_target=index_matrix(pair.source_to_target.array, source, target),
+        to_target=where.matrix,
         pixel_um=pair.source.voxel_um.x,
+        bent_to_target=where if where.bend else None,
     )
 
 
