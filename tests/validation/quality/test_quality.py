@@ -151,8 +151,14 @@ def test_names_of_strangers_do_not_act_in_the_page(plane: str, tmp_path: Path) -
 
 
 def test_a_dataset_of_the_wrong_kind_is_told(
-    plane: str, threshold: str, pairs: Path, volume: str, tmp_path: Path
+    plane: str,
+    threshold: str,
+    pairs: Path,
+    volume: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.delenv("SCOPEZOO_DATA", raising=False)
     masks = nuclei(tmp_path / "masks")
     with pytest.raises(IncompatibleImageError, match=r"gives images, .* has images/ and masks/"):
         measure_quality(plane, str(masks))
