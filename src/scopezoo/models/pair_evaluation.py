@@ -37,6 +37,9 @@ PSF_PX = 97
 """Side of the planes of the point spread function."""
 LIKE, UNLIKE = "like training", "unlike training"
 MODEL = "this model"
+DECONVOLVED = "Richardson–Lucy, {} iterations"
+NOT_SHOWN = {DECONVOLVED.format(ITERATIONS[0])}
+"""In the picture, for want of room."""
 FIGURES = ("psnr_db", "ssim", "micro_ssim", "nrmse", "pearson_r", "agreement_um")
 FIGURE = "comparison.png"
 
@@ -157,12 +160,16 @@ class _Field:
 
 
 def _shown(fields: list[_Field]) -> dict[str, Stacks]:
-    """What the picture has: the best, the middle and the worst like training, and all unlike it."""
-    by_score = sorted((one for one in fields if one.group == LIKE), key=lambda one: -one.psnr_db)
-    middle = len(by_score) // 2
-    chosen = [*by_score[:1], *by_score[middle : middle + 1], *by_score[-1:]]
-    unlike = {one.specimen: one for one in reversed(fields) if one.group == UNLIKE}
-    return {one.specimen: one.images for one in (*chosen, *reversed(unlike.values()))}
+    """What the picture has: the best, the middle and the worst specimen like training, and all
+    others. Of each its first field."""
+    first = list({one.specimen: one for one in reversed(fields)}.values())
+    like = sorted((one for one in first if one.group == LIKE), key=lambda one: -one.psnr_db)
+    chosen = [*like[:1], *like[len(like) // 2 : -1][:1], *like[1:][-1:]]
+    unlike = [one for one in reversed(first) if one.group == UNLIKE]
+    return {
+        one.specimen: {k: v for k, v in one.images.items() if k not in NOT_SHOWN}
+        for one in (*chosen, *unlike)
+    }
 
 
 def scored_region(seen: NDArray[np.bool_], side_px: int = CROP_PX) -> Region:
@@ -209,7 +216,7 @@ def _methods(
 
 def _deconvolved(stack: NDArray[np.float32], point_spread: PointSpread) -> Stacks:
     found = deconvolved(stack, point_spread(len(stack)), ITERATIONS)
-    return {f"Richardson–Lucy, {count} iterations": image for count, image in found.items()}
+    return {DECONVOLVED.format(count): image for count, image in found.items()}
 
 
 def _fields(

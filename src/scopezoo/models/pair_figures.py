@@ -27,8 +27,8 @@ def comparison_figure(
 ) -> None:
     """Write a PNG: for each field a plane, a section along z, and a profile along a line.
 
-    Grey levels run from the median to a high percentile of each stack; the line is where the wanted
-    image varies most.
+    Grey levels run from the median to a high percentile of each stack; the line is where those of
+    the wanted image go up and down most.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -85,7 +85,8 @@ def _draw_field(top: Any, bottom: Any, images: Images, pixel_size_um: Mapping[An
         axes.set(xticks=[], yticks=[])
         side.set(xticks=[], yticks=[])
     _draw_bar(top[0], SHOWN_PX, BAR_UM / step)
-    profile.set(ylim=(-0.15, 1.5), yticks=[])
+    peak = _stretched(wanted)[z, (y.start + y.stop) // 2, x].max()
+    profile.set(ylim=(-0.15, 1.25 * max(1.0, float(peak))), yticks=[])
     profile.tick_params(labelsize=7)
     profile.set_xlabel("µm along the line", fontsize=7)
     profile.spines[["top", "right"]].set_visible(False)
@@ -98,13 +99,14 @@ def _draw_bar(axes: Any, side_px: int, length_px: float) -> None:
 
 
 def _liveliest_line(wanted: NDArray[np.float32]) -> tuple[int, slice, slice]:
-    """Plane, rows and columns of a window whose middle row varies most."""
+    """Plane, rows and columns of a window whose middle row goes up and down most."""
     height, width = (min(SHOWN_PX, size) for size in wanted.shape[1:])
     first = (wanted.shape[2] - width) // 2
     columns = slice(first, first + width)
     rows = wanted[:, height // 2 : wanted.shape[1] - (height - height // 2) + 1, columns]
-    spread = rows.std(axis=2)
-    z, row = np.unravel_index(int(spread.argmax()), spread.shape)
+    # Beyond white nothing is seen: one bright spot is no lively line.
+    change = np.abs(np.diff(np.clip(_stretched(rows), 0, 1), axis=2)).sum(axis=2)
+    z, row = np.unravel_index(int(change.argmax()), change.shape)
     return int(z), slice(int(row), int(row) + height), columns
 
 
