@@ -4,13 +4,17 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SETTINGS := pyproject.toml constraints.txt
 
-.PHONY: demo test check wheel-test benchmarks imagej image-test clean
+.PHONY: demo test test-all check wheel-test benchmarks imagej image-test clean
 
 demo: .venv/installed-demo
 	$(BIN)/python examples/demo.py demo
 
 test: .venv/installed-all
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# The same, with the tests that take minutes each.
+test-all: .venv/installed-all
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile -m "slow or not slow"
 
 check: .venv/installed-all
 	$(BIN)/ruff check .

@@ -67,6 +67,7 @@ def test_a_server_gives_what_this_machine_gives(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.slow
 def test_two_microscopes_become_a_model_that_is_served(tmp_path: Path) -> None:
     """All commands of the tutorial, small: each ends well, what it promises is there, the model is
     better than the raw image on the specimen that it never saw, the server gives the same bytes.
