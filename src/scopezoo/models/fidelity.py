@@ -131,7 +131,7 @@ def micro_ssim(image: NDArray[Any], wanted: NDArray[Any]) -> float | None:
 
     if find_spec("microssim") is None:
         return None
-    from microssim import MicroSSIM  # type: ignore[import-untyped]
+    from microssim import MicroSSIM
 
     measure = MicroSSIM()
     measure.fit(wanted, image)

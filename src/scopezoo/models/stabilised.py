@@ -29,7 +29,7 @@ class Detector:
 
 def bm3d_denoised(stack: NDArray[np.float32], detector: Detector) -> NDArray[np.float32]:
     """A stack ZYX, plane by plane, in its own grey levels. Raises ImportError without `bm3d`."""
-    import bm3d  # type: ignore[import-untyped]
+    import bm3d
 
     electrons = (stack - detector.offset) / detector.gain
     variance = detector.read_noise_electrons**2
