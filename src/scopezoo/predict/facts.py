@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scopezoo.predict.graph import GraphFacts
     from scopezoo.predict.graph.survey import AxisFacts
 
-FACTS_VERSION = 6
+FACTS_VERSION = 7
 """Kept facts of another version are found anew."""
 UNKNOWN_STRIDE = 32
 TEST_PX = {2: (384, 1024), 3: (48, 96)}

@@ -186,7 +186,9 @@ def _load_onnxruntime(package: Package, content: bytes, device: str, _precision:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cpu_count()
     options.log_severity_level = 3
-    options.enable_mem_pattern = False  # as fast without, and half the memory from the second run
+    # Planned memory makes planes up to 8 % faster, and volumes no faster or up to 11 % slower.
+    is_planar = len(package.description.inputs[0].space) < 3
+    options.enable_mem_pattern = device == "cpu" and is_planar
     provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
     if provider not in onnxruntime.get_available_providers():
         raise UsageError(f"this onnxruntime has no {provider}; install onnxruntime-gpu")
@@ -199,11 +201,20 @@ def _load_onnxruntime(package: Package, content: bytes, device: str, _precision:
     spare = [tensor.name for tensor in session.get_overridable_initializers()]
     order = _input_order([*required, *spare], package)
     output_names = _output_order([tensor.name for tensor in session.get_outputs()], package)
+    # The first run of a shape plans one block of memory for the next ones; what it took itself, in
+    # pieces, would be kept beside that block.
+    first_run = onnxruntime.RunOptions()
+    if options.enable_mem_pattern:
+        first_run.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    planned: set[tuple[tuple[int, ...], ...]] = set()
 
     def call(inputs: Arrays) -> list[NDArray[Any]]:
         feed = {n: array for n, array in zip(order, inputs, strict=True) if array is not None}
         _refuse_left_out(package, inputs, [n in required for n in order])
-        return list(session.run(output_names, feed))
+        shapes = tuple(array.shape for array in feed.values())
+        found = session.run(output_names, feed, None if shapes in planned else first_run)
+        planned.add(shapes)
+        return list(found)
 
     return onnxruntime.__version__, call
 

@@ -27,7 +27,7 @@ def require(role: Role) -> Any:
     Raises HttpError 401 without a right token, 403 with one of too small a role.
     """
 
-    def check(request: Request) -> Caller:
+    async def check(request: Request) -> Caller:
         return _check(request, server(request).settings, role)
 
     return Depends(check)

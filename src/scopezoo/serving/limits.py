@@ -22,7 +22,7 @@ SLOWEST_BYTES_S = 10_000.0
 """So is one that sends less than this a second, on the average of all but the first READ_TIMEOUT_S:
 whoever sends takes the place of others.
 """
-SMALL_BYTES = 2**20
+SMALL_BYTES = 2 * 2**20
 """A body up to this size is kept in memory while it comes, a larger one on disk."""
 _ENCODINGS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's window bits by Content-Encoding."""
@@ -105,6 +105,7 @@ class WaitingBody:
 
     def __init__(self, file: IO[bytes], size_bytes: int, encoding: str, limit_bytes: int) -> None:
         self._file = file
+        self._size_bytes = size_bytes
         self._encoding = encoding
         self._limit_bytes = limit_bytes
         self.needed_bytes = size_bytes + (0 if encoding == "identity" else limit_bytes)
@@ -112,7 +113,11 @@ class WaitingBody:
     async def read(self) -> bytes:
         """The body, unpacked as `read_body` does it. Raises what that raises for packed bodies."""
         self._file.seek(0)
-        content = await asyncio.to_thread(self._file.read)
+        content = (
+            self._file.read()
+            if self._size_bytes <= SMALL_BYTES
+            else await asyncio.to_thread(self._file.read)
+        )
         return await _decoded(content, self._encoding, self._limit_bytes)
 
 

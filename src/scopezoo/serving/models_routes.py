@@ -7,7 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from scopezoo.errors import ScopezooError
@@ -20,10 +20,9 @@ from scopezoo.serving.limits import spool
 from scopezoo.serving.pool import package_zip, served_id
 from scopezoo.serving.predict_formats import media_type
 from scopezoo.serving.samples import sample_image
-from scopezoo.serving.state import Server, server
+from scopezoo.serving.state import Server, State
 
 router = APIRouter(prefix="/api/v1/models", tags=["models"], dependencies=[require("predict")])
-State = Annotated[Server, Depends(server)]
 Word = Annotated[str | None, Query(max_length=200)]
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 import scopezoo
 from scopezoo.serving.auth import require
 from scopezoo.serving.metrics import CONTENT_TYPE_LATEST
 from scopezoo.serving.predict_formats import FORMATS
-from scopezoo.serving.state import Server, server
+from scopezoo.serving.state import State
 
 router = APIRouter(tags=["operating"])
 
@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 
 
 @router.get("/health/ready")
-async def ready(state: Annotated[Server, Depends(server)]) -> Response:
+async def ready(state: State) -> Response:
     """200 while new work is taken, 503 while the server stops."""
     if state.runner.is_closing:
         return JSONResponse({"status": "stopping"}, 503)
@@ -31,7 +31,7 @@ async def ready(state: Annotated[Server, Depends(server)]) -> Response:
 
 
 @router.get("/metrics", dependencies=[require("predict")])
-async def metrics(state: Annotated[Server, Depends(server)]) -> Response:
+async def metrics(state: State) -> Response:
     """Requests, times, queue, pixels and memory, in Prometheus' text format."""
     for model in state.pool.ids():
         state.metrics.models.labels(model).set(state.pool.loaded(model))
@@ -39,7 +39,7 @@ async def metrics(state: Annotated[Server, Depends(server)]) -> Response:
 
 
 @router.get("/api/v1/info", tags=["models"])
-async def info(state: Annotated[Server, Depends(server)]) -> dict[str, Any]:
+async def info(state: State) -> dict[str, Any]:
     """What a client must know before it starts."""
     from scopezoo.serving.imagej_routes import plugin_path
 

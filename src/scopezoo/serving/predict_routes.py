@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -29,7 +29,7 @@ from scopezoo.serving.parameters import flag
 from scopezoo.serving.pool import tiled
 from scopezoo.serving.predict_formats import Wanted, media_type, wanted
 from scopezoo.serving.runner import Stop
-from scopezoo.serving.state import Server, server
+from scopezoo.serving.state import Server, State
 from scopezoo.store.package import Package
 
 router = APIRouter(prefix="/api/v1/models", tags=["predict"], dependencies=[require("predict")])
@@ -76,7 +76,7 @@ class Parameters:
 @router.post("/{model}/predict", openapi_extra=_BODY, response_class=Response)
 async def predict_image(
     request: Request,
-    state: Annotated[Server, Depends(server)],
+    state: State,
     model: str,
     axes: Annotated[str | None, Query(max_length=8, examples=["YX"])] = None,
     channel: Annotated[str | None, Query(max_length=200, examples=["0"])] = None,

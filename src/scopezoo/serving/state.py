@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from scopezoo.serving.datasets import Datasets
 from scopezoo.serving.metrics import Metrics
@@ -40,3 +40,10 @@ def server(request: Request) -> Server:
     """The server that a request came to."""
     found: Server = request.app.state.server
     return found
+
+
+async def _server(request: Request) -> Server:  # what is not async runs in a thread
+    return server(request)
+
+
+State = Annotated[Server, Depends(_server)]

@@ -36,7 +36,7 @@ router.include_router(tus.router)
 jobs_router = APIRouter(prefix=BASE, tags=["jobs"])
 
 
-def _jobs(request: Request) -> Jobs:
+async def _jobs(request: Request) -> Jobs:
     return server(request).jobs
 
 

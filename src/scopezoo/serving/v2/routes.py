@@ -15,7 +15,7 @@ from scopezoo.errors import ScopezooError
 from scopezoo.serving.auth import require
 from scopezoo.serving.errors import HttpError, as_http_error
 from scopezoo.serving.limits import read_body, waiting_body
-from scopezoo.serving.state import Server, server
+from scopezoo.serving.state import State
 from scopezoo.serving.v2.datatypes import ProtocolError
 from scopezoo.serving.v2.infer import infer
 from scopezoo.serving.v2.metadata import (
@@ -32,7 +32,6 @@ from scopezoo.store.package import Package
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 MAX_INDEX_BYTES = 10_000
-State = Annotated[Server, Depends(server)]
 
 
 class _ProtocolRoute(APIRoute):
@@ -55,7 +54,7 @@ router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"], route_class=_
 predicting = [require("predict")]
 
 
-def _package(request: Request, state: State, model: str) -> Package:
+async def _package(request: Request, state: State, model: str) -> Package:
     """The package that the address names, in the version that it names."""
     package = state.pool.package(model)
     check_version(package.description, model, request.path_params.get("version"))

@@ -34,7 +34,7 @@ class Shared:
         return found
 
 
-def _shared(request: Request) -> Shared:
+async def _shared(request: Request) -> Shared:
     kept = request.app.state
     if not hasattr(kept, "inference"):
         kept.inference = Shared(server(request).settings)
