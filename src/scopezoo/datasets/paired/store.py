@@ -101,16 +101,22 @@ class Dataset:
         split = self.manifest.split
         if part is not None and split is None:
             raise UsageError(f"{self.location} has no split: run `scopezoo dataset split` first")
-        chosen = [
+        of_part = [
             pair
             for pair in self.pairs
-            if pair.status == "registered"
-            and (part is None or (split and split.part_of(pair.specimen) == part))
+            if part is None or (split and split.part_of(pair.specimen) == part)
         ]
+        chosen = [pair for pair in of_part if pair.status == "registered"]
         if not chosen:
+            failed = sum(pair.status == "failed" for pair in of_part)
             raise UsageError(
-                f"{self.location} has no registered pair in {part or 'it'}; "
-                "run `scopezoo dataset register-all` first"
+                f"{self.location} has no registered pair in {part or 'it'}: of {len(of_part)} pairs "
+                f"{failed} could not be registered and {len(of_part) - failed} were not tried; "
+                + (
+                    "`scopezoo dataset check` says why"
+                    if failed == len(of_part)
+                    else "run `scopezoo dataset register-all` first"
+                )
             )
         return chosen
 
