@@ -41,7 +41,7 @@ def panels_figure(
             low, high = np.percentile(stack if method in own_levels else wanted, PERCENTILES)
             axes.imshow(stack[window], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
             axes.set(xticks=[], yticks=[])
-            if row is panels[0]:
+            if axes in panels[0]:
                 axes.set_title(method, fontsize=8)
         row[0].set_ylabel(name, fontsize=8)
         side = wanted[window].shape[0]

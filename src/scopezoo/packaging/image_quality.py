@@ -21,6 +21,10 @@ DENOISING: Columns = {
     "pearson_r": ("r", "Pearson's correlation", 3),
     "agreement_um": ("detail (µm)", "finest period at which it agrees with the target", 2),
 }
+ON_REAL_IMAGES: Columns = {
+    **DENOISING,
+    "agreement_um": ("detail (px)", "finest period at which it agrees with the target", 2),
+}
 LABELFREE: Columns = {
     "pearson_r": ("r", "Pearson's correlation with the fluorescence without noise", 3),
     "pearson_r_noisy": (
@@ -78,8 +82,8 @@ def _denoising_text(evaluation: Mapping[str, Any]) -> list[str]:
             f"On the middle of {real['images']} fields of the test set of the "
             "fluorescence microscopy denoising dataset (Zhang et al., CVPR 2019; mean of 50 "
             "exposures as truth), which is of other microscopes and nothing was trained on. BM3D's "
-            "noise level is estimated from each image. Detail is in pixels.",
-            *_tables(real["table"], DENOISING),
+            "noise level is estimated from each image.",
+            *_tables(real["table"], ON_REAL_IMAGES),
         ]
     return parts
 

@@ -110,13 +110,9 @@ class Dataset:
         if not chosen:
             failed = sum(pair.status == "failed" for pair in of_part)
             raise UsageError(
-                f"{self.location} has no registered pair in {part or 'it'}: of {len(of_part)} pairs "
-                f"{failed} could not be registered and {len(of_part) - failed} were not tried; "
-                + (
-                    "`scopezoo dataset check` says why"
-                    if failed == len(of_part)
-                    else "run `scopezoo dataset register-all` first"
-                )
+                f"{self.location} has no registered pair in {part or 'it'}: of {len(of_part)} "
+                f"pairs {failed} could not be registered (`scopezoo dataset check` says why), and "
+                f"{len(of_part) - failed} were not tried (run `scopezoo dataset register-all`)"
             )
         return chosen
 
