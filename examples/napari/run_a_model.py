@@ -17,6 +17,7 @@ def main() -> None:
     viewer = napari.Viewer(show=len(sys.argv) == 1)
     _, widget = viewer.window.add_plugin_dock_widget("scopezoo", "Run a model")
     wait_until(lambda: widget.models.model() is not None)
+    widget.models.search.setText("nuclei stardist")
     viewer.open_sample("scopezoo", "real_nuclei")
     widget.run()
     wait_until(lambda: not widget.runner.is_running)

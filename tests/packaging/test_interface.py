@@ -74,14 +74,22 @@ def test_legal_sizes_are_legal(size: SizeRange, wanted: int) -> None:
     assert found + size.step > wanted
 
 
-@given(st.one_of(RANGES, st.integers(1, 300)), st.integers(0, 200), st.sampled_from([1, 2, 8, 16]))
-def test_a_halo_fits_in_the_smallest_size(size: SizeRange | int, halo: int, stride: int) -> None:
+@given(
+    st.one_of(RANGES, st.integers(1, 300)),
+    st.integers(0, 200),
+    st.sampled_from([1, 2, 8, 16]),
+    st.sampled_from([1, 0.3, 0.16, 0.1]),
+)
+def test_a_halo_fits_in_the_smallest_size(
+    size: SizeRange | int, halo: int, stride: int, um: float
+) -> None:
     before = Interface((), (), {"y": size}, {"y": stride}, (), ())
-    after, declared = with_halo(before, {"y": halo * stride})
+    after, declared = with_halo(before, {"y": halo * stride}, {"y": um})
+    assert declared["y"] * um / um % 1 == 0
     assert smallest(after.sizes["y"]) > 2 * declared["y"]
     assert declared["y"] % stride == 0
     if isinstance(size, SizeRange):
-        assert declared["y"] == halo * stride
+        assert halo * stride <= declared["y"] <= (halo if um == 1 else halo + 3) * stride
         assert (smallest(after.sizes["y"]) - size.min) % size.step == 0
     else:
         assert after.sizes["y"] == size

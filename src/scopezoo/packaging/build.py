@@ -188,7 +188,9 @@ class _Build:
             return use(open_package(folder))
 
     def _set_halo(self, halo: HaloFigures) -> None:
-        self.interface, declared = with_halo(self.interface, halo.declared_px)
+        self.interface, declared = with_halo(
+            self.interface, halo.declared_px, self.metadata.inputs[0].pixel_size_um
+        )
         self.halo = halo.model_copy(update={"declared_px": declared})
 
     def _keep(self, figures: Figures) -> None:

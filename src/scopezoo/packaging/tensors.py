@@ -67,24 +67,35 @@ def tensor_ids(metadata: Metadata, interface: Interface) -> list[str]:
     return ids
 
 
-def with_halo(interface: Interface, halo: Mapping[str, int]) -> tuple[Interface, dict[str, int]]:
+def with_halo(
+    interface: Interface, halo: Mapping[str, int], pixel_size_um: Mapping[Any, float] | None = None
+) -> tuple[Interface, dict[str, int]]:
     """Sizes that a halo fits in, and the halo that fits in sizes that are fixed.
 
-    The format wants the smallest size to be more than two halos.
+    The format wants the smallest size to be more than two halos. bioimageio.spec 0.5 computes the
+    input's halo with the pixel sizes in floating point, and wants a whole number: the next larger
+    halo that gives one is taken.
     """
     sizes = dict(interface.sizes)
-    fitting = dict(halo)
-    for letter, margin in halo.items():
+    fitting = {}
+    for letter, wanted in halo.items():
         size, stride = sizes[letter], interface.strides.get(letter, 1)
+        size_um = (pixel_size_um or {}).get(letter) or 1
+        margin = _whole(wanted, stride, size_um)
         lacking = 2 * margin + 1 - smallest(size)
-        if lacking <= 0:
-            continue
-        if isinstance(size, SizeRange):
+        if lacking > 0 and isinstance(size, SizeRange):
             more = -(-lacking // size.step) * size.step
             sizes[letter] = SizeRange(min=size.min + more, step=size.step)
-        else:
-            fitting[letter] = (size - 1) // 2 // stride * stride
+        elif lacking > 0:
+            margin = _whole((smallest(size) - 1) // 2 // stride * stride, -stride, size_um)
+        fitting[letter] = margin
     return replace(interface, sizes=sizes), fitting
+
+
+def _whole(halo: int, step: int, pixel_size_um: float) -> int:
+    while halo * pixel_size_um / pixel_size_um % 1:
+        halo += step
+    return halo
 
 
 def _input_axes(

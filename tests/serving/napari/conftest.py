@@ -83,6 +83,9 @@ def widget(viewer: Any) -> Any:
     """The widget in a viewer, with the models of this computer."""
     _, found = viewer.window.add_plugin_dock_widget("scopezoo", WIDGET)
     wait_until(lambda: found.models.model() is not None)
+    found.models.search.setText("nuclei stardist")
+    found.models.search.clear()
+    assert found.models.model().id == "nuclei-stardist-2d"
     return found
 
 

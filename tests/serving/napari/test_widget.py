@@ -58,11 +58,13 @@ def open_model(widget: Any, package: Path) -> None:
 def test_the_list_has_covers_and_answers_searches(widget: Any) -> None:
     from scopezoo.serving.napari.model_list import COVER
 
-    first = widget.models.items.item(0)
-    wait_until(lambda: first.data(COVER) is not None)
+    items = [widget.models.items.item(row) for row in range(widget.models.items.count())]
+    wait_until(lambda: all(item.data(COVER) is not None for item in items))
     assert widget.about.text() == widget.models.model().description
+    widget.models.search.setText("WIDE-FIELD stacks")
+    assert widget.models.model().id == "widefield-to-confocal-3d"
     widget.models.search.setText("stardist NUCLEI")
-    assert widget.models.model() is not None
+    assert widget.models.model().id == "nuclei-stardist-2d"
     widget.models.search.setText("nuclei zebra")
     assert widget.models.model() is None
     assert not widget.bar.run.isEnabled()

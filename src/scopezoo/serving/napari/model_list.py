@@ -48,10 +48,10 @@ class ModelList(QtWidgets.QWidget):
             item.setData(MODEL, model)
             item.setToolTip(f"{model.id}\n{model.description}")
             self.items.addItem(item)
-        self._filter(self.search.text())
         same = [i for i, model in enumerate(models) if before and model.id == before.id]
         if models:
             self.pick(same[0] if same else 0)
+        self._filter(self.search.text())
 
     def pick(self, row: int) -> None:
         """Pick the model of a row."""
@@ -67,9 +67,14 @@ class ModelList(QtWidgets.QWidget):
                 item.setData(COVER, _square(picture))
 
     def _filter(self, search: str) -> None:
+        """Show what answers the search; the first of it is picked where the pick does not."""
+        found = []
         for item in (self.items.item(row) for row in range(self.items.count())):
             if item is not None:
                 item.setHidden(not item.data(MODEL).answers(search))
+                found += [] if item.isHidden() else [item]
+        if found and self.model() is None:
+            self.items.setCurrentItem(found[0])
         self.picked.emit(self.model())
 
 
