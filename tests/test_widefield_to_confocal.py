@@ -42,7 +42,6 @@ def test_the_recipe_knows_the_specimens_that_are_unlike() -> None:
 
 def test_it_sees_more_than_the_wide_field_shows() -> None:
     """A cell that no dataset holds, against the confocal image of it without noise."""
-    pytest.importorskip("psf")
     from scopezoo.datasets.simulation import read_config, simulate_pair
     from scopezoo.datasets.simulation.config import Misregistration
 
