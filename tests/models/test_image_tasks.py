@@ -193,7 +193,14 @@ def test_a_plane_keeps_its_size() -> None:
     assert network(torch.rand(2, 1, 12, 20)).shape == (2, 1, 12, 20)
 
 
-@pytest.mark.parametrize("name", ["denoise-care-2d", "denoise-n2v-2d", "denoise-care-3d"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("denoise-care-2d", marks=pytest.mark.slow),
+        "denoise-n2v-2d",
+        pytest.param("denoise-care-3d", marks=pytest.mark.slow),
+    ],
+)
 def test_a_short_training_improves_on_the_noisy_image(
     name: str, images: Path, tmp_path: Path
 ) -> None:

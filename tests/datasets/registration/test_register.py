@@ -92,6 +92,7 @@ def test_a_pair_that_cannot_fit_is_marked_with_the_reason(change: Change, says: 
     assert picture(change(source), target, found).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow  # test_register_all.py has such a pair
 def test_planes_in_the_wrong_order_are_told() -> None:
     source, target, _ = pair(0)
     found = register(flipped(source, "Z"), target)
@@ -99,6 +100,7 @@ def test_planes_in_the_wrong_order_are_told() -> None:
     assert "order of the planes" in found.quality.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_wrong_z_step_is_told() -> None:
     grids = Grid((24, 128, 128), (0.3, 0.16, 0.16)), Grid((40, 128, 128), (0.2, 0.1, 0.1))
     source, target, _ = pair(4, *grids, count=300)

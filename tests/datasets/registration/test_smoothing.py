@@ -36,6 +36,7 @@ def drifting(amount: float) -> tuple[Image, Image, np.ndarray]:
     return images[0], images[1], places[inner]
 
 
+@pytest.mark.slow
 def test_a_drift_is_found_and_taken_away() -> None:
     source, target, places = drifting(1.0)
     found = judge_transform(source, target, np.eye(4), smooth=True)
