@@ -89,7 +89,7 @@ def test_a_halo_fits_in_the_smallest_size(
     assert smallest(after.sizes["y"]) > 2 * declared["y"]
     assert declared["y"] % stride == 0
     if isinstance(size, SizeRange):
-        assert halo * stride <= declared["y"] <= (halo if um == 1 else halo + 3) * stride
+        assert halo * stride <= declared["y"] <= (halo if um == 1 else halo + 20) * stride
         assert (smallest(after.sizes["y"]) - size.min) % size.step == 0
     else:
         assert after.sizes["y"] == size
