@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scopezoo.cli.dataset import app
-from scopezoo.cli.failures import run_guarded
+from tests.cli.dataset_call import call
 from tests.datasets.paired.pairs import dataset, folders
-
-
-def call(*words: object) -> int:
-    return run_guarded(lambda: app([str(word) for word in words], standalone_mode=False))
 
 
 def test_from_two_folders_to_a_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

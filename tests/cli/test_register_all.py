@@ -12,19 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scopezoo.cli.dataset import app
-from scopezoo.cli.failures import run_guarded
 from scopezoo.datasets.paired import registering
 from scopezoo.datasets.registration import Quality, Registration
 from scopezoo.image import Image
+from tests.cli.dataset_call import call
 from tests.datasets.paired.pairs import dataset, known_matrix, write
 from tests.datasets.registration.rendered import SOURCE_PLANE, TARGET_PLANE, pair
 
 Change = Callable[[Image], Image]
-
-
-def call(*words: object) -> int:
-    return run_guarded(lambda: app([str(word) for word in words], standalone_mode=False))
 
 
 def with_size(image: Image, factor: float) -> Image:

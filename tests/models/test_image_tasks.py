@@ -74,6 +74,8 @@ def test_a_hidden_value_is_replaced_by_another_of_the_stack(
     np.testing.assert_array_equal(given_[:margin], stack[:margin])
     np.testing.assert_array_equal(given_[margin + planes :], stack[margin + planes :])
     assert np.isin(given_, stack).all()
+    if hidden.any():
+        assert not np.isin(stack[inner][hidden], given_[inner][hidden]).all()
     assert hidden.sum() <= planes * np.ceil(side / spacing) * np.ceil((side + 1) / spacing)
     for z, y, x in np.argwhere(hidden):
         near = stack[

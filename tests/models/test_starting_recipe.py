@@ -9,8 +9,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scopezoo.cli.dataset import app  # noqa: E402
-from scopezoo.cli.failures import run_guarded  # noqa: E402
 from scopezoo.datasets.paired import Dataset  # noqa: E402
 from scopezoo.datasets.paired.manifest import Author  # noqa: E402
 from scopezoo.errors import FileError, UsageError  # noqa: E402
@@ -19,6 +17,7 @@ from scopezoo.models.recipe import RestorationRecipe, read_recipe  # noqa: E402
 from scopezoo.models.starting_recipe import write_starting_recipe  # noqa: E402
 from scopezoo.models.tasks import make_task  # noqa: E402
 from scopezoo.packaging.from_recipe import metadata_from_recipe  # noqa: E402
+from tests.cli.dataset_call import call  # noqa: E402
 from tests.models.pairs import SOURCE_UM, make_pairs  # noqa: E402
 
 
@@ -75,6 +74,5 @@ def test_what_cannot_be_learned_from_is_told(pairs: Dataset, tmp_path: Path) -> 
 def test_the_command_says_what_comes_next(
     pairs: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["recipe", str(pairs.location), "-o", str(tmp_path / "m"), "--small"]
-    assert run_guarded(lambda: app(words, standalone_mode=False)) == 0
+    assert call("recipe", pairs.location, "-o", tmp_path / "m", "--small") == 0
     assert f"scopezoo train {tmp_path / 'm' / 'recipe.yaml'}" in capsys.readouterr().err

@@ -18,6 +18,8 @@ from scopezoo.packaging.metadata import (
 )
 
 Entry = dict[str, Any]
+MAX_HALO_STEPS = 100
+"""Nine were the most that a pixel size of microscopes needed."""
 
 
 def input_entries(metadata: Metadata, interface: Interface) -> list[Entry]:
@@ -68,7 +70,7 @@ def tensor_ids(metadata: Metadata, interface: Interface) -> list[str]:
 
 
 def with_halo(
-    interface: Interface, halo: Mapping[str, int], pixel_size_um: Mapping[Any, float] | None = None
+    interface: Interface, halo: Mapping[str, int], pixel_size_um: Mapping[Any, float]
 ) -> tuple[Interface, dict[str, int]]:
     """Sizes that a halo fits in, and the halo that fits in sizes that are fixed.
 
@@ -80,7 +82,7 @@ def with_halo(
     fitting = {}
     for letter, wanted in halo.items():
         size, stride = sizes[letter], interface.strides.get(letter, 1)
-        size_um = (pixel_size_um or {}).get(letter) or 1
+        size_um = pixel_size_um.get(letter, 1)
         margin = _whole(wanted, stride, size_um)
         lacking = 2 * margin + 1 - smallest(size)
         if lacking > 0 and isinstance(size, SizeRange):
@@ -93,9 +95,10 @@ def with_halo(
 
 
 def _whole(halo: int, step: int, pixel_size_um: float) -> int:
-    while halo * pixel_size_um / pixel_size_um % 1:
-        halo += step
-    return halo
+    """The first of halo, halo + step, … that the format's arithmetic leaves whole; for a size with
+    which none is, the halo itself, for the format's own error."""
+    tried = range(halo, max(halo + MAX_HALO_STEPS * step, -1), step)
+    return next((px for px in tried if (px * pixel_size_um / pixel_size_um).is_integer()), halo)
 
 
 def _input_axes(

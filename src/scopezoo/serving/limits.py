@@ -105,7 +105,6 @@ class WaitingBody:
 
     def __init__(self, file: IO[bytes], size_bytes: int, encoding: str, limit_bytes: int) -> None:
         self._file = file
-        self._size_bytes = size_bytes
         self._encoding = encoding
         self._limit_bytes = limit_bytes
         self.needed_bytes = size_bytes + (0 if encoding == "identity" else limit_bytes)
@@ -113,11 +112,7 @@ class WaitingBody:
     async def read(self) -> bytes:
         """The body, unpacked as `read_body` does it. Raises what that raises for packed bodies."""
         self._file.seek(0)
-        content = (
-            self._file.read()
-            if self._size_bytes <= SMALL_BYTES
-            else await asyncio.to_thread(self._file.read)
-        )
+        content = await asyncio.to_thread(self._file.read)
         return await _decoded(content, self._encoding, self._limit_bytes)
 
 

@@ -21,8 +21,6 @@ from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scopezoo.cli.dataset import app
-from scopezoo.cli.failures import run_guarded
 from scopezoo.datasets.paired import Dataset
 from scopezoo.datasets.paired.checking import check_dataset
 from scopezoo.datasets.paired.publishing import publish
@@ -41,6 +39,7 @@ from scopezoo.serving.settings import Token
 from scopezoo.store import ranged
 from scopezoo.store.download import Web
 from scopezoo.store.ranged import open_ranged
+from tests.cli.dataset_call import call
 from tests.datasets.paired.shared import BASE, answers, broken_after, in_parts
 from tests.datasets.paired.test_publishing import described
 from tests.serving.live import live_server
@@ -534,8 +533,7 @@ def test_the_command_says_what_came(
     origin: Origin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def pull(*words: str) -> int:
-        given = ["pull", str(origin.folder), "-o", str(tmp_path / "here"), *words]
-        return run_guarded(lambda: app(given, standalone_mode=False))
+        return call("pull", origin.folder, "-o", tmp_path / "here", *words)
 
     assert pull("--pairs", "a_0, b_1", "--specimen", "a", "--specimen", "b", "--json") == 0
     told = json.loads(capsys.readouterr().out)

@@ -62,20 +62,24 @@ class ModelList(QtWidgets.QWidget):
         picture = QtGui.QPixmap()
         if not picture.loadFromData(content):
             return
-        for item in (self.items.item(row) for row in range(self.items.count())):
-            if item is not None and item.data(MODEL).id == model_id:
+        for item in self._rows():
+            if item.data(MODEL).id == model_id:
                 item.setData(COVER, _square(picture))
 
     def _filter(self, search: str) -> None:
         """Show what answers the search; the first of it is picked where the pick does not."""
-        found = []
-        for item in (self.items.item(row) for row in range(self.items.count())):
-            if item is not None:
-                item.setHidden(not item.data(MODEL).answers(search))
-                found += [] if item.isHidden() else [item]
-        if found and self.model() is None:
-            self.items.setCurrentItem(found[0])
-        self.picked.emit(self.model())
+        rows = self._rows()
+        for item in rows:
+            item.setHidden(not item.data(MODEL).answers(search))
+        shown = [item for item in rows if not item.isHidden()]
+        if shown and self.model() is None:
+            self.items.setCurrentItem(shown[0])  # which tells it
+        else:
+            self.picked.emit(self.model())
+
+    def _rows(self) -> list[QtWidgets.QListWidgetItem]:
+        found = (self.items.item(row) for row in range(self.items.count()))
+        return [item for item in found if item is not None]
 
 
 def _square(picture: QtGui.QPixmap) -> QtGui.QPixmap:
