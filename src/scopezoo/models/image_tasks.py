@@ -117,7 +117,8 @@ class CareTask(_ImageTask):
 class Noise2VoidTask(_ImageTask):
     """Hidden pixels of noisy images are to be predicted from those around them.
 
-    Errors count against the noise of their patch, or the noisiest would be all that is learned.
+    What remains of an error is noise, which differs from patch to patch: it is the logarithm that
+    is made small, or the noisiest patches would be all that is learned.
     """
 
     score_name = "prediction of hidden pixels in dB"
@@ -130,14 +131,14 @@ class Noise2VoidTask(_ImageTask):
     ) -> tuple[Stack, Stack]:
         given, hidden = with_blind_spots(source, self.margin, self.recipe.training.hidden_px, rng)
         noisy = source[self.margin : len(source) - self.margin]
-        weight = 1 / (noise_deviation(source) + LEAST_NOISE) ** 2
-        return given, np.concatenate([noisy, hidden.astype(np.float32) * np.float32(weight)])
+        return given, np.concatenate([noisy, hidden.astype(np.float32)])
 
     def loss(self, output: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Mean over the hidden pixels of the error in units of the noise that they have."""
-        target, weights = wanted[:, :1], wanted[:, 1:]
-        wrong = self.pixel_loss(output.float() - target) * weights
-        return wrong.sum() / (weights > 0).sum(), {}
+        """Mean over the patches of the logarithm of a patch's error at its hidden pixels."""
+        target, hidden = wanted[:, :1], wanted[:, 1:]
+        wrong = self.pixel_loss(output.float() - target) * hidden
+        by_patch = wrong.flatten(1).sum(1) / hidden.flatten(1).sum(1)
+        return torch.log(by_patch + LEAST_NOISE**2).mean(), {}
 
 
 def image_task(recipe: ImageRecipe, data: Path) -> Task:
