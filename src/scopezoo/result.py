@@ -69,12 +69,17 @@ class Names:
 
 
 def result_names(
-    output: Path, output_ids: list[str], extras: Extras, uncertainty: bool = False
+    output: Path,
+    output_ids: list[str],
+    extras: Extras,
+    *,
+    uncertainty: bool = False,
+    labels: bool = False,
 ) -> Names:
     """Names for a first output at `output`; the others have their id before the ending.
 
-    With `uncertainty` there is an image `<id>.uncertainty` for each output as well. Raises
-    UsageError where the format has no float32.
+    With `uncertainty` there is an image `<id>.uncertainty` for each output as well, with `labels`
+    an image of that name. Raises UsageError where the format has no float32.
     """
     stem, ending = split_ending(output)
     if uncertainty and ending.lower() == ".png":
@@ -90,6 +95,8 @@ def result_names(
             f"{name}.uncertainty": own.with_name(f"{own.name}.uncertainty{ending}")
             for name, own in zip(output_ids, stems, strict=True)
         }
+    if labels:
+        images["labels"] = stem.with_name(f"{stem.name}.labels{ending}")
     return Names(stem, images, extras)
 
 

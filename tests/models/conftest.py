@@ -35,9 +35,23 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def small_recipe(blobs: Path, tmp_path: Path) -> Path:
     """The committed recipe with a tiny network, few steps and the simulated data."""
-    content: dict[str, Any] = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
+    network = {"kind": "stardist_2d", "channels": [8, 16], "features": 16, "rays": 8}
+    return write_small_recipe(RECIPE, network, blobs, tmp_path)
+
+
+@pytest.fixture
+def border_recipe(blobs: Path, tmp_path: Path) -> Path:
+    """The same of the U-Net that tells borders."""
+    network = {"kind": "border_unet_2d", "channels": [8, 16], "features": 16}
+    recipe = RECIPE.parents[1] / "nuclei-unet-2d" / "recipe.yaml"
+    return write_small_recipe(recipe, network, blobs, tmp_path)
+
+
+def write_small_recipe(recipe: Path, network: dict[str, Any], blobs: Path, folder: Path) -> Path:
+    """A recipe of the collection with another network, few steps and the data in `blobs`."""
+    content: dict[str, Any] = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     content["data"] = {"dataset": "blobs", "split": str(blobs / "split.json")}
-    content["network"] = {"kind": "stardist_2d", "channels": [8, 16], "features": 16, "rays": 8}
+    content["network"] = network
     content["training"] |= {
         "steps": 24,
         "batch": 2,
@@ -48,6 +62,6 @@ def small_recipe(blobs: Path, tmp_path: Path) -> Path:
         "precision": "float32",
         "average_decay": 0.8,
     }
-    path = tmp_path / "recipe.yaml"
+    path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path

@@ -82,7 +82,7 @@ def test_training_ends_early_without_improvement(
     small_recipe: Path, blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.5, 0.4, 0.3])
-    monkeypatch.setattr(segmentation, "validation_score", lambda *_: next(scores))
+    monkeypatch.setattr(segmentation, "star_score", lambda *_: next(scores))
     content = yaml.safe_load(small_recipe.read_text())
     content["training"] |= {"patience": 2, "validate_every": 2, "steps": 100}
     small_recipe.write_text(yaml.safe_dump(content))

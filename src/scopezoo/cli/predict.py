@@ -63,6 +63,13 @@ def predict_files(
             help="tta: write too how much the result varies when the image is mirrored and turned."
         ),
     ] = None,
+    instances: Annotated[
+        bool,
+        typer.Option(
+            "--instances",
+            help="Write labels too, by the step that the package describes for its probabilities.",
+        ),
+    ] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture too.")] = False,
     table: Annotated[bool, typer.Option("--table", help="Write a table of objects too.")] = False,
     rois: Annotated[bool, typer.Option("--rois", help="Write ImageJ ROIs too.")] = False,
@@ -99,7 +106,7 @@ def predict_files(
         )
         for package in packages
     ]
-    predict = _predict(engines, uncertainty)
+    predict = _predict(engines, uncertainty, instances)
 
     def run(source: str, target: Path) -> Result:
         with progress_line(Path(source).name, quiet) as progress:
@@ -121,14 +128,18 @@ def predict_files(
     return 1 if failures else 0
 
 
-def _predict(engines: list[Any], uncertainty: str | None) -> Callable[..., Result]:
+def _predict(engines: list[Any], uncertainty: str | None, instances: bool) -> Callable[..., Result]:
     """What runs these engines on an image. Raises UsageError where several cannot do it."""
     if len(engines) == 1:
         from scopezoo.predict.prediction import predict
 
-        return partial(predict, engines[0], uncertainty=uncertainty)
-    if uncertainty is not None:
-        raise UsageError("--uncertainty takes one model; run them one by one")
+        return partial(predict, engines[0], uncertainty=uncertainty, instances=instances)
+    for option, is_given in (
+        ("--uncertainty", uncertainty is not None),
+        ("--instances", instances),
+    ):
+        if is_given:
+            raise UsageError(f"{option} takes one model; run them one by one")
     from scopezoo.predict.several import predict_several
 
     return partial(predict_several, engines)

@@ -15,6 +15,7 @@ from typing import Any
 from scopezoo.errors import FileError
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
+    BorderRecipe,
     ImageRecipe,
     Recipe,
     RestorationRecipe,
@@ -68,6 +69,10 @@ def evaluate(
                 recipe, recipe_path, data, weights, truth=truth, beside=beside, real=real
             ),
         }
+    if isinstance(recipe, BorderRecipe):
+        from scopezoo.models.border_evaluation import evaluate_borders
+
+        return {"command": command, **evaluate_borders(recipe, recipe_path, data, weights)}
     from scopezoo.models.star_evaluation import evaluate_stars
 
     assert isinstance(recipe, StarDistRecipe)  # the only other kind

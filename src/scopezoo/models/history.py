@@ -45,9 +45,12 @@ def _plot(rows: list[Row], path: Path, score_name: str) -> None:
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     loss_axes, score_axes = figure.subplots(1, 2)
     steps = [row["step"] for row in rows]
-    for name in sorted(rows[0].keys() - NOT_LOSSES):
+    names = sorted(rows[0].keys() - NOT_LOSSES)
+    for name in names:
         loss_axes.plot(steps, [row[name] for row in rows], label=name)
-    loss_axes.set(xlabel="step", ylabel="loss (training part)", yscale="log")
+    # A loss that is a logarithm itself falls below 0.
+    scale = "log" if all(row[name] > 0 for row in rows for name in names) else "linear"
+    loss_axes.set(xlabel="step", ylabel="loss (training part)", yscale=scale)
     loss_axes.legend()
     score_axes.plot(steps, [row["score"] for row in rows], marker=".")
     score_axes.set(xlabel="step", ylabel=f"{score_name} (validation part)")

@@ -136,7 +136,7 @@ class Noise2VoidTask(_ImageTask):
     def loss(self, output: Tensor, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Mean over the patches of the logarithm of a patch's error at its hidden pixels."""
         target, hidden = wanted[:, :1], wanted[:, 1:]
-        wrong = self.pixel_loss(output.float() - target) * hidden
+        wrong = self.pixel_loss(output.float() - target) * hidden  # type: ignore[call-arg]
         by_patch = wrong.flatten(1).sum(1) / hidden.flatten(1).sum(1)
         return torch.log(by_patch + LEAST_NOISE**2).mean(), {}
 

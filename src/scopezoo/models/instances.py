@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch.nn.functional as torch_f
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scopezoo.models.patches import Field
+from scopezoo.models.patches import Field, to_stride
 from scopezoo.models.stardist import StarDist2d
 
 BORDER_PX = 2
@@ -60,11 +59,8 @@ def predict_stars(network: StarDist2d, image: NDArray[np.float32]) -> NDArray[np
     Sizes that are no multiple of the stride are reflected at the far edges and cropped after.
     """
     height, width = image.shape
-    grid = network.stride
-    padding = [(0, math.ceil(size / grid) * grid - size) for size in image.shape]
-    padded = np.pad(image, padding, mode="symmetric")
     with torch.inference_mode():
-        output = network(torch.from_numpy(padded)[None, None])[0]
+        output = network(torch.from_numpy(to_stride(image, network.stride))[None, None])[0]
     return np.asarray(output[:height, :width].numpy())
 
 
@@ -108,15 +104,20 @@ def render_stars(polygons: StarPolygons, shape: tuple[int, ...]) -> NDArray[np.i
     return np.asarray(labels, dtype=np.int32)
 
 
-def validation_score(network: StarDist2d, fields: list[Field]) -> float:
+def star_score(network: StarDist2d, fields: list[Field]) -> float:
     """Mean over IoU 0.5 to 0.9 of TP / (TP + FP + FN), at plain thresholds."""
-    from stardist.matching import matching_dataset
-
     plain = Thresholds(probability=0.5, overlap=0.4)
     found = [
         render_stars(find_stars(predict_stars(network, field.image), plain), field.labels.shape)
         for field in fields
     ]
+    return mean_precision(found, fields)
+
+
+def mean_precision(found: list[NDArray[np.int32]], fields: list[Field]) -> float:
+    """Mean over IoU 0.5 to 0.9 of TP / (TP + FP + FN) of the objects of all fields together."""
+    from stardist.matching import matching_dataset
+
     truth = [field.labels for field in fields]
     overlaps = (0.5, 0.6, 0.7, 0.8, 0.9)
     matches = matching_dataset(truth, found, thresh=overlaps, show_progress=False, parallel=False)

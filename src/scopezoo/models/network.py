@@ -7,9 +7,11 @@ from pathlib import Path
 from torch import nn
 
 from scopezoo.errors import FileError
+from scopezoo.models.borders import BorderUNet2d
 from scopezoo.models.checkpoint import load_tensors
 from scopezoo.models.planes import PlanesUNet2d, PlanesUNet3d
 from scopezoo.models.recipe import (
+    BorderNetwork,
     Planes2dNetwork,
     Planes3dNetwork,
     Recipe,
@@ -24,6 +26,8 @@ def make_network(recipe: Recipe) -> nn.Module:
     arguments = recipe.network
     if isinstance(arguments, StarDistNetwork):
         return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+    if isinstance(arguments, BorderNetwork):
+        return BorderUNet2d(arguments.channels, arguments.features)
     if isinstance(arguments, Planes2dNetwork):
         return PlanesUNet2d(arguments.channels, arguments.residual)
     if isinstance(arguments, Planes3dNetwork):

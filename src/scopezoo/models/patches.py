@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scopezoo.models.recipe import Augmentation, Normalisation, StarDistTraining
+from scopezoo.models.recipe import (
+    Augmentation,
+    BorderTraining,
+    Normalisation,
+    StarDistTraining,
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,12 @@ def normalise(image: NDArray[Any], how: Normalisation) -> NDArray[np.float32]:
     return np.asarray((image - low) / (high - low + 1e-6), dtype=np.float32)
 
 
+def to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+    """An image YX whose sizes are multiples of `stride`, reflected at the far edges."""
+    padding = [(0, -size % stride) for size in image.shape]
+    return np.pad(image, padding, mode="symmetric")
+
+
 def field_probabilities(fields: list[Field]) -> NDArray[np.float64]:
     """How often each field is drawn: strata by the square root of their objects, evenly within.
 
@@ -41,7 +52,7 @@ def field_probabilities(fields: list[Field]) -> NDArray[np.float64]:
 
 
 def draw_patch(
-    field: Field, training: StarDistTraining, rng: np.random.Generator
+    field: Field, training: StarDistTraining | BorderTraining, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """A varied patch (YX, `patch_px` squared) of the image and of its labels."""
     how = training.augmentation

@@ -63,6 +63,14 @@ class StarDistNetwork(_Section):
     rays: Annotated[int, Field(ge=3)]
 
 
+class BorderNetwork(_Section):
+    """Arguments of `scopezoo.models.borders.BorderUNet2d`."""
+
+    kind: Literal["border_unet_2d"]
+    channels: tuple[Count, ...]
+    features: Count
+
+
 class SlicesNetwork(_Section):
     """Arguments of `scopezoo.models.slices.SlicesUNet3d`."""
 
@@ -160,6 +168,14 @@ class StarDistTraining(_Training):
     augmentation: Augmentation
 
 
+class BorderTraining(_Training):
+    """How the weights are found of a network that tells inside and border of objects."""
+
+    border_weight: Positive
+    """Of an error at a border, against one elsewhere."""
+    augmentation: Augmentation
+
+
 class RestorationTraining(_Training):
     """How the weights are found of a network that makes one image into another."""
 
@@ -221,24 +237,38 @@ class Recipe(_Section):
     cite: tuple[Citation, ...]
     data: SplitData | PairedData
     network: Annotated[
-        StarDistNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
+        StarDistNetwork | BorderNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
         Field(discriminator="kind"),
     ]
     normalisation: Normalisation
-    training: StarDistTraining | RestorationTraining | ImageTraining
+    training: StarDistTraining | BorderTraining | RestorationTraining | ImageTraining
 
 
-class StarDistRecipe(Recipe):
+class SegmentationRecipe(Recipe):
     """Of a model that finds objects in planes."""
 
     data: SplitData
+    network: Annotated[StarDistNetwork | BorderNetwork, Field(discriminator="kind")]
+    training: StarDistTraining | BorderTraining
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> SegmentationRecipe:
+        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
+        return self
+
+
+class StarDistRecipe(SegmentationRecipe):
+    """Of a StarDist model."""
+
     network: StarDistNetwork
     training: StarDistTraining
 
-    @model_validator(mode="after")
-    def _patch_fits_the_network(self) -> StarDistRecipe:
-        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
-        return self
+
+class BorderRecipe(SegmentationRecipe):
+    """Of a model that tells the inside of objects from their borders."""
+
+    network: BorderNetwork
+    training: BorderTraining
 
 
 class RestorationRecipe(Recipe):
@@ -290,6 +320,7 @@ def _check_patch(patch_px: int, stride: int) -> None:
 
 KINDS: dict[str, type[Recipe]] = {
     "stardist_2d": StarDistRecipe,
+    "border_unet_2d": BorderRecipe,
     "slices_unet_3d": RestorationRecipe,
     "planes_unet_2d": ImageRecipe,
     "planes_unet_3d": ImageRecipe,
@@ -319,6 +350,6 @@ def read_recipe(path: Path) -> Recipe:
         raise FileError(f"{path} is not a recipe: {where}: {first['msg']}") from error
 
 
-def read_recipe_split(recipe: StarDistRecipe, recipe_path: Path) -> Split:
+def read_recipe_split(recipe: SegmentationRecipe, recipe_path: Path) -> Split:
     """The split that a recipe names, relative to its own folder."""
     return read_split(recipe_path.parent / recipe.data.split)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scopezoo.models.recipe import ImageRecipe, Recipe, RestorationRecipe, StarDistRecipe
+from scopezoo.models.recipe import (
+    BorderRecipe,
+    ImageRecipe,
+    Recipe,
+    RestorationRecipe,
+    StarDistRecipe,
+)
 from scopezoo.models.task import Task
 
 
@@ -21,7 +27,9 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
         from scopezoo.models.image_tasks import image_task
 
         return image_task(recipe, data)
-    from scopezoo.models.segmentation import StarDistTask
+    from scopezoo.models.segmentation import BorderTask, StarDistTask
 
+    if isinstance(recipe, BorderRecipe):
+        return BorderTask(recipe, recipe_path, data)
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
     return StarDistTask(recipe, recipe_path, data)

@@ -220,7 +220,7 @@ scopezoo predict {name} image.tif -o result.tif
 ```
 
 The result opens in ImageJ, Fiji and napari. {deepimagej}
-
+{_objects(metadata, name)}
 In Python:
 
 ```python
@@ -237,6 +237,26 @@ from bioimageio.core import predict
 
 sample = predict(model="{metadata.model_id}.zip", inputs="image.tif")
 ```"""
+
+
+def _objects(metadata: Metadata, name: str) -> str:
+    """How probabilities become objects, where the package says it."""
+    how = metadata.instances
+    if how is None:
+        return ""
+    return f"""
+To get one label for each object as well, with a table:
+
+```
+scopezoo predict {name} image.tif -o result.tif --instances --table
+```
+
+The labels are in `result.labels.tif`. The step is this: connected pixels with a probability of
+`{how.inside}` above {how.inside_threshold:g}, at least {how.smallest_px} of them, are the seed of
+an object; seeds grow by a watershed over the probability of `{how.inside}`, highest first, to all
+pixels where `{how.inside}` and `{how.border}` together are above {how.mask_threshold:g}. Other
+programs can do the same: scikit-image's `label` and `watershed`.
+"""
 
 
 def _citation(cite: Sequence[Citation]) -> str:

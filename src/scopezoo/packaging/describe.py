@@ -117,14 +117,14 @@ def _config(
         ),
         "evaluations": _evaluations(metadata, evaluation) if evaluation else None,
     }
-    return {
-        "bioimageio": _without_none(bioimageio),
-        "scopezoo": {
-            "halo_px": figures.halo.model_dump(),
-            "inference": inference.model_dump(mode="json"),
-            "parity": [entry.model_dump() for entry in figures.parity],
-        },
+    instances = metadata.instances
+    own: Entry = {
+        "halo_px": figures.halo.model_dump(),
+        "inference": inference.model_dump(mode="json"),
+        "parity": [entry.model_dump() for entry in figures.parity],
+        "instances": None if instances is None else instances.model_dump(),
     }
+    return {"bioimageio": _without_none(bioimageio), "scopezoo": _without_none(own)}
 
 
 def run_text(figures: Figures) -> str:

@@ -103,6 +103,7 @@ def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]
             ),
             inputs=(tensors.input,),
             outputs=(tensors.output,),
+            instances=tensors.instances,
         )
     except ValidationError as error:
         found = "; ".join(

@@ -138,6 +138,17 @@ class OutputMetadata(_TensorMetadata):
     type: Literal["uint8", "uint16", "int32", "uint32", "float32"] | None = None
 
 
+class Instances(_Section):
+    """How the first output, probabilities of insides and borders, becomes objects; see
+    `scopezoo.predict.instances.InstanceSettings`. `inside` and `border` are channel names."""
+
+    inside: Text
+    border: Text
+    inside_threshold: Annotated[float, Field(ge=0, le=1)]
+    mask_threshold: Annotated[float, Field(ge=0, le=1)]
+    smallest_px: Count
+
+
 class TrainingData(_Section):
     """The dataset that the model was trained on; `id` as bioimage.io knows it."""
 
@@ -176,6 +187,7 @@ class Metadata(_Section):
     """The ONNX file, relative to the metadata; may be left out where the folder holds one."""
     inputs: Annotated[tuple[InputMetadata, ...], Field(min_length=1)]
     outputs: Annotated[tuple[OutputMetadata, ...], Field(min_length=1)]
+    instances: Instances | None = None
 
     @property
     def model_id(self) -> str:

@@ -85,9 +85,9 @@ def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
         )
     thresholds = evaluation.get("thresholds")
     if thresholds:
+        values = ", ".join(f"{name} {value:g}" for name, value in thresholds.items())
         lines.append(
-            f"Thresholds (probability {thresholds['probability']:g}, overlap "
-            f"{thresholds['overlap']:g}) were tuned on the "
+            f"Thresholds ({values}) were tuned on the "
             f"{evaluation.get('thresholds_tuned_on', 'validation')} part alone."
         )
     return "\n\n".join(lines)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from scopezoo.models.borders import CLASSES, PLAIN_SETTINGS, border_settings
 from scopezoo.models.instances import BORDER_PX, Thresholds
 from scopezoo.models.recipe import (
+    BorderRecipe,
     ImageRecipe,
     Normalisation,
     Recipe,
     RestorationRecipe,
+    SegmentationRecipe,
     StarDistRecipe,
     read_recipe_split,
 )
@@ -22,7 +25,13 @@ from scopezoo.packaging.image_tensors import (
     image_input,
     image_output,
 )
-from scopezoo.packaging.metadata import InputImage, InputMetadata, OutputMetadata, Step
+from scopezoo.packaging.metadata import (
+    InputImage,
+    InputMetadata,
+    Instances,
+    OutputMetadata,
+    Step,
+)
 
 PLAIN_THRESHOLDS = Thresholds(probability=0.5, overlap=0.4)
 """What StarDist uses before its thresholds are tuned."""
@@ -36,6 +45,7 @@ class RecipeTensors:
     how_trained: str
     input: InputMetadata
     output: OutputMetadata
+    instances: Instances | None = None
 
 
 def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> RecipeTensors:
@@ -49,6 +59,8 @@ def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> R
             input=image_input(recipe),
             output=image_output(recipe),
         )
+    if isinstance(recipe, BorderRecipe):
+        return _borders(recipe, path, measured)
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
     return _stardist(recipe, path, thresholds_from(measured))
 
@@ -79,15 +91,8 @@ def _stardist(recipe: StarDistRecipe, path: Path, thresholds: Thresholds) -> Rec
     }
     return RecipeTensors(
         architecture="StarDist (2D U-Net)",
-        how_trained=_how_stardist(recipe, path),
-        input=InputMetadata(
-            id="image",
-            axes="bcyx",
-            description="One channel of a microscope image, raw grey values",
-            channel_names=("intensity",),
-            preprocessing=(_scale_range(recipe.normalisation, "yx"),),
-            test=InputImage(shipped="stardist_nuclei_2d"),
-        ),
+        how_trained=_how_segmentation(recipe, path),
+        input=_nuclei_input(recipe),
         output=OutputMetadata(
             id="labels",
             axes="byxc",
@@ -99,7 +104,35 @@ def _stardist(recipe: StarDistRecipe, path: Path, thresholds: Thresholds) -> Rec
     )
 
 
-def _how_stardist(recipe: StarDistRecipe, path: Path) -> str:
+def _borders(recipe: BorderRecipe, path: Path, measured: Mapping[str, Any]) -> RecipeTensors:
+    tuned = measured.get("evaluation", {}).get("thresholds")
+    settings = border_settings(tuned["inside"], tuned["mask"]) if tuned else PLAIN_SETTINGS
+    return RecipeTensors(
+        architecture="U-Net (2D)",
+        how_trained=_how_segmentation(recipe, path),
+        input=_nuclei_input(recipe),
+        output=OutputMetadata(
+            id="probabilities",
+            axes="bcyx",
+            description="Probabilities of background, inside and border of objects",
+            channel_names=CLASSES,
+        ),
+        instances=Instances(**asdict(settings)),
+    )
+
+
+def _nuclei_input(recipe: SegmentationRecipe) -> InputMetadata:
+    return InputMetadata(
+        id="image",
+        axes="bcyx",
+        description="One channel of a microscope image, raw grey values",
+        channel_names=("intensity",),
+        preprocessing=(_scale_range(recipe.normalisation, "yx"),),
+        test=InputImage(shipped="stardist_nuclei_2d"),
+    )
+
+
+def _how_segmentation(recipe: SegmentationRecipe, path: Path) -> str:
     plan = recipe.training
     images = f" on {recipe.data.dataset}"
     if (path.parent / recipe.data.split).is_file():

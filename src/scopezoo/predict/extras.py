@@ -9,6 +9,7 @@ from typing import Literal
 from scopezoo.errors import UsageError
 from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
+from scopezoo.predict.instances import instance_settings
 from scopezoo.predict.stages import output_kind
 from scopezoo.result import Extras, Names
 from scopezoo.store.description import Description
@@ -18,7 +19,8 @@ def check_extras(description: Description, extras: Extras) -> None:
     """Raise UsageError where a table or ROIs are asked of a model that gives no labels."""
     gives_labels = any(output_kind(tensor) == "labels" for tensor in description.outputs)
     if (extras.table or extras.rois) and not gives_labels:
-        raise UsageError("--table and --rois need a model that gives labels; this one gives none")
+        advice = "say --instances" if instance_settings(description) else "this one gives none"
+        raise UsageError(f"--table and --rois need a model that gives labels; {advice}")
 
 
 def write_extras(
@@ -30,14 +32,15 @@ def write_extras(
 ) -> None:
     """Write what `names.extras` asks for into `folder`; results are (image, kind) by output id.
 
-    Tables and ROIs are of the first output with labels.
+    All are of the first output with labels; without labels the picture is of the first.
     """
     extras = names.extras
     labels = next((found for found, kind in results.values() if kind == "labels"), None)
     if extras.preview:
         from scopezoo.predict.preview import write_preview
 
-        found, kind = next(iter(results.values()))
+        first = next(iter(results.values()))
+        found, kind = first if labels is None else (labels, "labels")
         write_preview(image, found, kind, folder / names.beside(".preview.png").name)
     if labels is not None and extras.table:
         from scopezoo.predict.table import write_table

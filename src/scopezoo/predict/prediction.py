@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -38,6 +39,9 @@ from scopezoo.result import (
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
 
+if TYPE_CHECKING:
+    from scopezoo.predict.instances import Instances
+
 Progress = Callable[[int, int], None]
 
 
@@ -50,6 +54,7 @@ def predict(
     channel: str | None = None,
     rescale: bool = False,
     uncertainty: str | None = None,
+    instances: bool = False,
     extras: Extras | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -63,7 +68,8 @@ def predict(
     `extras` go beside it. Without it the result stays in memory. `rescale` runs at the pixel size
     of the model and gives the result on the image's grid. `uncertainty` "tta" gives, beside each
     output, an image `<id>.uncertainty` of how much it varies when the network's input is mirrored
-    and turned (float32; of labels, the probability of objects). `engine_options` are those of
+    and turned (float32; of labels, the probability of objects). `instances` gives an image "labels"
+    too, by the step that the package describes for its probabilities. `engine_options` are those of
     `Engine`, where `model` is not one already. `progress` is called with (done, total) tiles.
 
     The result has the image's axes, pixel size and channel names, and is that of the whole image
@@ -72,11 +78,17 @@ def predict(
     engine = open_engine(model, engine_options)
     originals = given_images(open_images(image, axes), engine.description.inputs)
     prediction = Prediction(engine, originals, channel, rescale, uncertainty, progress)
+    if instances:
+        prediction.find_instances()
     if output is None:
         return prediction.in_memory()
     ids = [tensor.id for tensor in engine.description.outputs]
-    names = result_names(Path(output), ids, extras or Extras(), uncertainty is not None)
-    check_extras(engine.description, names.extras)
+    wanted = extras or Extras()
+    names = result_names(
+        Path(output), ids, wanted, uncertainty=uncertainty is not None, labels=instances
+    )
+    if not instances:
+        check_extras(engine.description, wanted)
     return to_files(prediction, names, overwrite, resume)
 
 
@@ -131,11 +143,18 @@ class Prediction:
             from scopezoo.predict.uncertainty import Uncertainty
 
             self.uncertainty = Uncertainty(engine, uncertainty, self.samples, self.image)
+        self.instances: Instances | None = None
         self.tiles = len(self.plan) * len(self.samples)
         self.tiles += self.uncertainty.tiles if self.uncertainty is not None else 0
         self.warnings += engine.halo_warnings(self.plan)
         if engine.training_images is not None:
             self.warnings += engine.training_images.warnings(self.image, first, channel)
+
+    def find_instances(self) -> None:
+        """Give the objects too; raises UsageError where the package does not say how."""
+        from scopezoo.predict.instances import Instances
+
+        self.instances = Instances(self.engine.description)
 
     def in_memory(self) -> Result:
         """Run, with the results as arrays."""
@@ -158,7 +177,16 @@ class Prediction:
         write_record(work.path(names.record.name), record, self.started)
 
     def run(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
-        """Run all samples into `store`; gives "labels" or "image" by output id.
+        """Run all samples into `store`, and find instances; gives "labels" or "image" by id."""
+        kinds = self._run_outputs(work, store)
+        if self.instances is not None:
+            first = self.engine.description.outputs[0].id
+            self.instances.run(store.image(first), work, store)
+            kinds[self.instances.name] = "labels"
+        return kinds
+
+    def _run_outputs(self, work: WorkFolder, store: Store) -> dict[str, Kind]:
+        """Run all samples into `store`.
 
         At the model's scale, images come back by interpolation; labels are drawn on the image's
         own grid.
@@ -211,6 +239,7 @@ class Prediction:
     def own_record(self) -> dict[str, Any]:
         """The part of the record that is of this model."""
         spread = {} if self.uncertainty is None else {"uncertainty": self.uncertainty.record()}
+        found = {} if self.instances is None else {"instances": asdict(self.instances.settings)}
         return {
             "model": model_record(self.engine),
             "parameters": {
@@ -221,6 +250,7 @@ class Prediction:
             },
             "tiling": tiles_record(self.engine, self.plan),
             **spread,
+            **found,
         }
 
 
@@ -261,7 +291,7 @@ def to_files(job: Job, names: Names, overwrite: bool, resume: bool) -> Result:
 
 def _identity(record: Mapping[str, Any]) -> dict[str, Any]:
     """What must be the same for a killed run to go on: all but versions that do not matter."""
-    keys = ("model", "models", "inputs", "parameters", "tiling", "uncertainty")
+    keys = ("model", "models", "inputs", "parameters", "tiling", "uncertainty", "instances")
     return {key: record[key] for key in keys if key in record}
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scopezoo.errors import IncompatibleImageError
 from scopezoo.image import Image, arranged
 from scopezoo.predict.engine import Engine
+from scopezoo.predict.instances import Instances, instance_settings
 from scopezoo.predict.prediction import predict
 from scopezoo.predict.sources import pick_channels
 from scopezoo.predict.stages import output_kind
@@ -34,7 +35,8 @@ NEEDS = {
 
 @dataclass(frozen=True)
 class Predicted:
-    """The first output for a case, what `predict` warned of, and the spread where it was asked."""
+    """The first output for a case, or the objects found in it, with what `predict` warned of, and
+    the spread where it was asked."""
 
     image: Image
     warnings: list[str]
@@ -77,6 +79,11 @@ class Model:
             check_uncertainty(engine, uncertainty)
         return cls(engine, kind, uncertainty)
 
+    @property
+    def finds_instances(self) -> bool:
+        """Whether objects are found by the step that the package describes."""
+        return instance_settings(self.engine.description) is not None
+
     def likeness(self, case: PairCase | LabelCase) -> Likeness | None:
         """How like an image is to those of training; None where the package does not know."""
         known = self.engine.training_images
@@ -96,10 +103,12 @@ class Model:
                 None if is_small else Path(folder) / "prediction.npy",
                 channel=case.channel,
                 uncertainty=self.uncertainty,
+                instances=self.finds_instances,
             )
             first = self.engine.description.outputs[0].id
             spread = result.images.get(f"{first}.uncertainty")
-            yield Predicted(result.images[first], _named(result.warnings, case), spread)
+            shown = Instances.name if self.finds_instances else first
+            yield Predicted(result.images[shown], _named(result.warnings, case), spread)
 
 
 def _named(warnings: list[str], case: PairCase | LabelCase) -> list[str]:
