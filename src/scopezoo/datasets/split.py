@@ -121,6 +121,42 @@ def assign_parts(
     return result
 
 
+def two_parts(groups: Sequence[Sequence[str]], seed: int, source: str) -> dict[str, Part]:
+    """Training and validation by id: groups with a fifth of all ids together for validation.
+
+    Raises FileError where there are fewer than two groups in `source`.
+    """
+    if len(groups) < 2:
+        raise FileError(
+            f"{source} shows {len(groups)} field: expected at least two, one to learn from and one "
+            "to see whether it helped"
+        )
+    wanted = sum(len(group) for group in groups) / 5
+    # the largest group is learned from, whatever is drawn
+    drawn = np.random.default_rng(seed).permutation(len(groups)).tolist()
+    learned = max(drawn, key=lambda number: len(groups[number]))
+    parts: dict[str, Part] = {}
+    checked = 0
+    for number in drawn:
+        part: Part = "validation" if checked < wanted and number != learned else "training"
+        checked += len(groups[number]) if part == "validation" else 0
+        parts |= dict.fromkeys(groups[number], part)
+    return parts
+
+
+def split_own_images(name: str, folder: Path, seed: int) -> Split:
+    """Somebody's own images/ and masks/ in two parts, by field; see `two_parts`."""
+    data = SegmentationFolder(folder)
+    groups = group_fields({key: data.image(key) for key in data.ids()})
+    parts = two_parts(groups, seed, str(folder))
+    entries = {
+        key: SplitEntry(part=parts[key], group=number, stratum="own")
+        for number, group in enumerate(groups)
+        for key in group
+    }
+    return Split(dataset=name, seed=seed, images=entries)
+
+
 def _median_diameter_px(data: SegmentationFolder, key: str) -> float:
     """Median diameter of the circles that have the objects' areas; 0 without objects."""
     area_px = np.bincount(data.mask(key).ravel())[1:]

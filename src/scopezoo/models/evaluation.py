@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scopezoo.errors import FileError
+from scopezoo.models.checkpoint import load_tensors
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
     BorderRecipe,
@@ -22,6 +23,7 @@ from scopezoo.models.recipe import (
     StarDistRecipe,
     read_recipe,
 )
+from scopezoo.models.training import CHECKPOINT
 
 NOT_LOSSES = {"step", "seconds", "learning_rate", "score", "loss"}
 
@@ -97,13 +99,20 @@ def training_figures(recipe: Recipe, run: Path) -> dict[str, Any]:
         "steps": int(rows[-1]["step"]),
         "kept_step": int(best["step"]),
         "seconds": round(rows[-1]["seconds"]),
-        "device": "CPU",
+        "device": _device(run),
         "precision": recipe.training.precision,
         "parameters": sum(p.numel() for p in make_network(recipe).parameters()),
         "validation_score": best["score"],
         "loss": best["loss"],
         **{f"loss_{name}": best[name] for name in best.keys() - NOT_LOSSES},
     }
+
+
+def _device(run: Path) -> str:
+    """What the training ran on last, as its checkpoint says."""
+    checkpoint = run / CHECKPOINT
+    on_gpu = checkpoint.exists() and load_tensors(checkpoint).get("device") == "cuda"
+    return "GPU" if on_gpu else "CPU"
 
 
 def record(path: Path, key: str, content: dict[str, Any]) -> None:

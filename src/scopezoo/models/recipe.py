@@ -35,6 +35,13 @@ class Citation(_Section):
     doi: str
 
 
+class Parent(_Section):
+    """The model whose weights a training began with."""
+
+    id: str
+    version: str
+
+
 class SplitData(_Section):
     """A dataset of the collection whose split is a file beside it."""
 
@@ -235,6 +242,7 @@ class Recipe(_Section):
     intended_use: str
     limitations: str
     cite: tuple[Citation, ...]
+    parent: Parent | None = None
     data: SplitData | PairedData
     network: Annotated[
         StarDistNetwork | BorderNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,

@@ -16,7 +16,7 @@ from scopezoo.errors import FileError, StoppedError, UsageError
 from scopezoo.models.checkpoint import load_tensors, save_tensors
 from scopezoo.models.history import Row, training_progress, write_history
 from scopezoo.models.interrupt import Interrupt, catch_interrupt
-from scopezoo.models.network import make_network
+from scopezoo.models.network import load_network, make_network
 from scopezoo.models.recipe import Recipe, read_recipe
 from scopezoo.models.task import Task
 from scopezoo.models.tasks import make_task
@@ -32,6 +32,7 @@ class _State:
     network: nn.Module
     average: nn.Module
     optimiser: torch.optim.Optimizer
+    device: str
     step: int = 0
     seconds: float = 0.0
     best_score: float = -math.inf
@@ -40,9 +41,18 @@ class _State:
 
 
 def train(
-    recipe: Path, data: Path, run: Path, *, resume: bool = False, quiet: bool = False
+    recipe: Path,
+    data: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+    start: Path | None = None,
 ) -> Path:
     """Train the network of a recipe and return the path of the best weights (a state dict).
+
+    It runs on a GPU where torch finds one. With `start` it begins with these weights, which stay
+    the best until a look at the validation part finds better ones.
 
     `data` is the folder of the dataset: images/ and masks/, or pairs. `run` gets `weights.pt` (the
     best on the validation part), `checkpoint.pt`, `history.csv` and `history.png`. `resume` goes on
@@ -53,7 +63,8 @@ def train(
     """
     plan = read_recipe(recipe)
     task = make_task(plan, recipe, data)
-    state = _start(plan, task.layout)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    state = _start(plan, task, device, start)
     if resume:
         _load(state, plan, run / CHECKPOINT)
     elif (run / CHECKPOINT).exists():
@@ -64,20 +75,24 @@ def train(
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{run} cannot be made: {error.strerror}") from error
+    if start is not None and not resume:
+        save_tensors(load_tensors(start), run / WEIGHTS)
     with catch_interrupt() as interrupt:
         _loop(state, plan, task, run, interrupt, quiet=quiet)
     return run / WEIGHTS
 
 
-def _start(recipe: Recipe, layout: torch.memory_format) -> _State:
+def _start(recipe: Recipe, task: Task, device: str, weights: Path | None) -> _State:
     torch.manual_seed(recipe.training.seed)
-    network = make_network(recipe).to(memory_format=layout)  # type: ignore[call-overload]
+    network = make_network(recipe) if weights is None else load_network(recipe, weights).train()
+    best = -math.inf if weights is None else task.score(load_network(recipe, weights))
+    network = network.to(device, memory_format=task.layout)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
     plan = recipe.training
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
     )
-    return _State(network, average, optimiser)
+    return _State(network, average, optimiser, device, best_score=best)
 
 
 def _loop(
@@ -123,10 +138,10 @@ def _update(
     rate = learning_rate(plan.learning_rate, state.step, plan.warmup_steps, plan.steps)
     for group in state.optimiser.param_groups:
         group["lr"] = rate
-    images = images.contiguous(memory_format=task.layout)
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
+    images = images.to(state.device).contiguous(memory_format=task.layout)
+    with torch.autocast(state.device, dtype=torch.bfloat16, enabled=plan.precision == "bfloat16"):
         output = task.run(state.network, images)
-    loss, parts = task.loss(output, wanted)
+    loss, parts = task.loss(output, wanted.to(state.device))
     state.optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), max_norm=1.0)
@@ -150,14 +165,15 @@ def learning_rate(highest: float, step: int, warmup_steps: int, steps: int) -> f
 
 def _look(state: _State, task: Task, recent: list[dict[str, float]], run: Path) -> None:
     """Score the averaged weights on the validation part and keep them if they are the best."""
-    score = task.score(state.average)
+    average = copy.deepcopy(state.average).cpu()
+    score = task.score(average)
     means = {key: float(np.mean([row[key] for row in recent])) for key in recent[0]}
     row = {"step": float(state.step), "seconds": state.seconds, **means, "score": score}
     state.history.append(row)
     state.looks_without_gain += 1
     if score > state.best_score:
         state.best_score, state.looks_without_gain = score, 0
-        weights = {k: v.contiguous() for k, v in state.average.state_dict().items()}
+        weights = {k: v.contiguous() for k, v in average.state_dict().items()}
         save_tensors(weights, run / WEIGHTS)
     write_history(state.history, run, task.score_name)
 
@@ -166,7 +182,7 @@ def _save(state: _State, recipe: Recipe, run: Path) -> None:
     tensors = {
         name: getattr(state, name).state_dict() for name in ("network", "average", "optimiser")
     }
-    names = ("step", "seconds", "best_score", "looks_without_gain", "history")
+    names = ("device", "step", "seconds", "best_score", "looks_without_gain", "history")
     plain = {name: getattr(state, name) for name in names}
     save_tensors({**tensors, **plain, "recipe": _fingerprint(recipe)}, run / CHECKPOINT)
 
@@ -178,6 +194,7 @@ def _load(state: _State, recipe: Recipe, path: Path) -> None:
             f"{path} is of another recipe (data, network or training differ): "
             "resume with the recipe that began it, or give another --run"
         )
+    saved.pop("device", None)  # that of now counts
     for name, value in saved.items():
         part = getattr(state, name)
         if hasattr(part, "load_state_dict"):

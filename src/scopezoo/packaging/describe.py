@@ -62,6 +62,8 @@ def describe(
         found |= {key: people} if people else {}
     if metadata.git_repo:
         found["git_repo"] = metadata.git_repo
+    if metadata.parent:
+        found["parent"] = metadata.parent.model_dump(exclude_none=True)
     if metadata.training_data:
         found["training_data"] = {"id": metadata.training_data.id}
     if figures is not None:

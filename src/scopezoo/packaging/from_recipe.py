@@ -18,7 +18,7 @@ from scopezoo.models.recipe import (
     RestorationRecipe,
     read_recipe,
 )
-from scopezoo.packaging.metadata import Author, Citation, Metadata, TrainingData
+from scopezoo.packaging.metadata import Author, Citation, Metadata, Parent, TrainingData
 from scopezoo.packaging.origin import RECIPE, Origin, TorchNetwork
 from scopezoo.packaging.recipe_tensors import recipe_tensors
 
@@ -77,6 +77,15 @@ def _on_real_images(recipe: Recipe) -> str | None:
     return "\n\n".join(part for part in (real.text.strip(), picture, real.caption) if part)
 
 
+def _how_trained(recipe: Recipe, how: str) -> str:
+    if recipe.parent is None:
+        return how
+    return (
+        f"It began with the weights of `{recipe.parent.id}` (version {recipe.parent.version}) and "
+        f"was trained on. {how}"
+    )
+
+
 def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> Metadata:
     """What the description says of a recipe's model. Raises FileError for what it cannot say."""
     try:
@@ -96,7 +105,8 @@ def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]
             architecture=tensors.architecture,
             intended_use=recipe.intended_use,
             limitations=recipe.limitations,
-            how_trained=tensors.how_trained,
+            how_trained=_how_trained(recipe, tensors.how_trained),
+            parent=None if recipe.parent is None else Parent(**recipe.parent.model_dump()),
             on_real_images=_on_real_images(recipe),
             training_data=TrainingData(
                 id=recipe.data.dataset, url=DATASET_URLS.get(recipe.data.dataset)

@@ -149,6 +149,13 @@ class Instances(_Section):
     smallest_px: Count
 
 
+class Parent(_Section):
+    """The model that this one was made from by training on; `id` as bioimage.io knows it."""
+
+    id: Text
+    version: str | None = None
+
+
 class TrainingData(_Section):
     """The dataset that the model was trained on; `id` as bioimage.io knows it."""
 
@@ -183,6 +190,7 @@ class Metadata(_Section):
     on_real_images: str | None = None
     """Markdown; of a model that was trained on simulated images."""
     training_data: TrainingData | None = None
+    parent: Parent | None = None
     weights: Path | None = None
     """The ONNX file, relative to the metadata; may be left out where the folder holds one."""
     inputs: Annotated[tuple[InputMetadata, ...], Field(min_length=1)]

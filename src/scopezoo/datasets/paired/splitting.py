@@ -44,7 +44,7 @@ def split_dataset(
             "same seed; --replace makes another split, which no model trained on this one may be "
             "tested with"
         )
-    groups = _groups(dataset)
+    groups = same_fields(dataset)
     names = {pair.specimen: None for pair in manifest.pairs}
     pairs = usable_pairs(manifest)
     parts: dict[Part, list[str]] = {part: [] for part in fractions}
@@ -115,7 +115,7 @@ def _fixed(
     return fixed
 
 
-def _groups(dataset: Dataset) -> list[list[str]]:
+def same_fields(dataset: Dataset) -> list[list[str]]:
     """Specimens that must stay together, sorted."""
     group_of = {pair.specimen: {pair.specimen} for pair in dataset.pairs}
     of_pair = {pair.id: pair.specimen for pair in dataset.pairs}

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from scopezoo.datasets.image_folders import images_in, open_stack, two_folders
 from scopezoo.datasets.paired.sampling import GriddedImage
 from scopezoo.datasets.split import Part
 from scopezoo.errors import FileError, ScopezooError
-from scopezoo.formats import open_image
-from scopezoo.image import Image
-from scopezoo.result import split_ending
 from scopezoo.validation.quality.cases import Cases, LeftOut, PairCase
-
-LAYOUTS = (("source", "target"), ("low", "GT"), ("low", "gt"), ("raw", "gt"))
-"""Names of the two folders; `low` and `GT` are CARE's."""
 
 
 def layout_of(folder: Path, part: Part | None) -> tuple[Path, Path, Part | None] | None:
@@ -24,10 +19,9 @@ def layout_of(folder: Path, part: Part | None) -> tuple[Path, Path, Part | None]
     if part is not None:
         places.insert(0, (folder / part, part))
     for place, found in places:
-        for names in LAYOUTS:
-            source, target = (place / name for name in names)
-            if source.is_dir() and target.is_dir():
-                return source, target, found
+        folders = two_folders(place)
+        if folders:
+            return *folders, found
     return None
 
 
@@ -39,7 +33,7 @@ def cases(folder: Path, part: Part | None) -> Cases:
     layout = layout_of(folder, part)
     assert layout is not None  # whoever asks has seen it
     source, target, found = layout
-    sources, targets = _images(source), _images(target)
+    sources, targets = images_in(source), images_in(target)
     kept: list[PairCase] = []
     left_out = [
         LeftOut(name, f"only in {here.name}/")
@@ -58,15 +52,6 @@ def cases(folder: Path, part: Part | None) -> Cases:
             f"{source.name}/ and {target.name}/{first}"
         )
     return Cases(folder.resolve().name, "restoration", found, kept, left_out)
-
-
-def _images(folder: Path) -> dict[str, Path]:
-    """Files and OME-Zarr folders by name without ending."""
-    return {
-        split_ending(path)[0].name: path
-        for path in sorted(folder.iterdir())
-        if not path.name.startswith(".") and (path.is_file() or "zarr" in path.suffix)
-    }
 
 
 def _case(name: str, source_path: Path, target_path: Path) -> PairCase:
@@ -94,14 +79,3 @@ def _case(name: str, source_path: Path, target_path: Path) -> PairCase:
         to_target=np.eye(4),
         pixel_um=step.get("X"),
     )
-
-
-def open_stack(path: Path) -> Image:
-    """An image whose three axes, where the file does not name them, are ZYX."""
-    try:
-        return open_image(path)
-    except ScopezooError as error:
-        try:
-            return open_image(path, axes="ZYX")
-        except ScopezooError:
-            raise error from None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scopezoo.datasets.image_folders import open_stack
 from scopezoo.datasets.segmentation import SegmentationFolder
 from scopezoo.datasets.split import Part, Split, read_split
 from scopezoo.errors import FileError, ScopezooError, UsageError
 from scopezoo.store.collection import collection_folder
 from scopezoo.store.package import Package
-from scopezoo.validation.quality.aligned import open_stack
 from scopezoo.validation.quality.cases import Cases, LabelCase, LeftOut
 
 SPLIT = "split.json"
