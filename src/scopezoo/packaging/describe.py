@@ -125,6 +125,7 @@ def _config(
         "inference": inference.model_dump(mode="json"),
         "parity": [entry.model_dump() for entry in figures.parity],
         "instances": None if instances is None else instances.model_dump(),
+        "evaluation": _measured(evaluation) if evaluation else None,
     }
     return {"bioimageio": _without_none(bioimageio), "scopezoo": _without_none(own)}
 
@@ -140,7 +141,7 @@ def run_text(figures: Figures) -> str:
 
 
 def _evaluations(metadata: Metadata, evaluation: Mapping[str, Any]) -> list[Entry] | None:
-    """None for a dataset without an address, which the format wants: the card has the figures."""
+    """None for a dataset without an address, which the format wants: see `_measured`."""
     rows = evaluation_rows(evaluation)
     training_data = metadata.training_data
     url = (training_data.url if training_data else None) or metadata.git_repo
@@ -148,18 +149,26 @@ def _evaluations(metadata: Metadata, evaluation: Mapping[str, Any]) -> list[Entr
         return None
     entry: Entry = {
         "model_id": metadata.model_id,
-        "dataset_id": evaluation["dataset"],
+        **_measured(evaluation),
         "dataset_source": url,
-        "dataset_role": evaluation["part"],
         "sample_count": evaluation["images"],
         "evaluation_factors": ["overall"],
         "evaluation_factors_long": [f"all images of the {evaluation['part']} part"],
-        "metrics": [short for short, _, _ in rows],
         "metrics_long": [long for _, long, _ in rows],
-        "results": [[value] for _, _, value in rows],
         "results_summary": f"Measured by `{evaluation['command']}`.",
     }
     return [entry]
+
+
+def _measured(evaluation: Mapping[str, Any]) -> Entry:
+    """The figures of an evaluation, as the format names them."""
+    rows = evaluation_rows(evaluation)
+    return {
+        "dataset_id": evaluation["dataset"],
+        "dataset_role": evaluation["part"],
+        "metrics": [short for short, _, _ in rows],
+        "results": [[value] for _, _, value in rows],
+    }
 
 
 def _without_none(entry: Entry) -> Entry:

@@ -76,7 +76,8 @@ def glance(package: Package) -> Glance:
     """The facts of a package."""
     rdf = package.description.rdf
     about = bioimageio_config(package)
-    evaluations = mappings(about.get("evaluations"))
+    own = _mapping(_own_config(package).get("evaluation"))
+    evaluations = mappings(about.get("evaluations")) or ([own] if own else [])
     task = _text(about.get("task"))
     return Glance(
         task=task,
@@ -93,6 +94,11 @@ def glance(package: Package) -> Glance:
 def bioimageio_config(package: Package) -> Mapping[str, Any]:
     """`config.bioimageio` of a description, empty where it is missing or no mapping."""
     return _mapping(_mapping(package.description.rdf.get("config")).get("bioimageio"))
+
+
+def _own_config(package: Package) -> Mapping[str, Any]:
+    """`config.scopezoo`: what the format has no place for."""
+    return _mapping(_mapping(package.description.rdf.get("config")).get("scopezoo"))
 
 
 def mappings(value: Any) -> list[Mapping[str, Any]]:
@@ -118,8 +124,7 @@ def _headline(evaluation: Mapping[str, Any], task: str) -> Quality | None:
 
 
 def _speed(package: Package) -> Speed | None:
-    own = _mapping(_mapping(package.description.rdf.get("config")).get("scopezoo"))
-    inference = _mapping(own.get("inference"))
+    inference = _mapping(_own_config(package).get("inference"))
     first = package.description.inputs[0]
     seconds, shape = _number(inference.get("time_s")), inference.get("input_shape")
     if seconds is None or not isinstance(shape, list) or len(shape) != len(first.axes):

@@ -23,6 +23,7 @@ from scopezoo.predict.appearance import appearance
 from scopezoo.predict.sources import pick_channels
 from scopezoo.predict.training_images import distance, to_json
 from scopezoo.store import resolve
+from scopezoo.store.glance import glance
 from scopezoo.store.package import Package
 from scopezoo.validation.quality.cases import LabelCase, PairCase
 from scopezoo.validation.quality.finding import find_cases, find_folder
@@ -62,7 +63,7 @@ def learn(
     limit = round(float(np.percentile(left_out, LIMIT_PERCENTILE)), 4)
     held = [distance(one, known, spread) for one in figures[len(training.cases) :]]
     return {
-        **to_json(training.dataset, known, spread, limit),
+        **to_json(glance(package).dataset or training.dataset, known, spread, limit),
         "warned": {
             "training": f"{int((left_out > limit).sum())} of {len(left_out)}",
             "validation": f"{sum(one > limit for one in held)} of {len(held)}",
