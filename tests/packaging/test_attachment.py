@@ -21,8 +21,11 @@ def test_what_lies_beside_the_source_is_attached(tmp_path: Path) -> None:
     ones = np.ones(len(FIGURES))
     content = json.dumps(to_json("my images", ones[None], ones, 1.0))
     (source / TRAINING_IMAGES).write_text(content, encoding="utf-8")
+    (source / "quality.md").write_text("## Quality on cells\n\nAll of them were found.\n")
     path = tmp_path / "out.zip"
     assert TRAINING_IMAGES in package(source, path).files
+    card = open_package(path).files.read("README.md").decode()
+    assert "\n\n## Quality on cells\n\nAll of them were found.\n\n# Technical" in card
     found = read_training_images(open_package(path))
     assert found is not None
     assert found.dataset == "my images"

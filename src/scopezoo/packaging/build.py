@@ -215,6 +215,7 @@ class _Build:
             self.measured.get("evaluation"),
             credits,
             name,
+            self.origin.quality,
         )
         pictures = [
             entry_image(entry, arrays[entry["id"]])

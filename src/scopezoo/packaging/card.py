@@ -39,10 +39,12 @@ def card(
     evaluation: Mapping[str, Any] | None,
     credits: Sequence[str],
     name: str,
+    quality: str | None = None,
 ) -> bytes:
     """The card as Markdown.
 
-    `credits` says where each test input is from, `name` what scopezoo's commands call the model.
+    `credits` says where each test input is from, `name` what scopezoo's commands call the model,
+    `quality` is a report of it on a dataset, in Markdown.
     """
     sections = [
         f"# {metadata.name}\n\n![Input and output]({COVER})\n\n{_text(metadata.description)}",
@@ -51,6 +53,7 @@ def card(
         _limits(metadata),
         _training(metadata),
         _validation(metadata, evaluation, name),
+        *([quality.strip()] if quality else []),
         _technical(description, figures, credits),
         _use(metadata, description, name),
         _citation(metadata.cite),

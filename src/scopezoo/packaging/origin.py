@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RECIPE = "recipe.yaml"
 METADATA = "package.yaml"
 STATE_DICT = "weights.pt"
+QUALITY = "quality.md"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class TorchNetwork:
 class Origin:
     """Metadata and weights, either `torch` or `onnx`; paths in the metadata start at `folder`.
 
-    `files` go into the package as they are.
+    `files` go into the package as they are. `quality` is a section of the card, in Markdown, as
+    `scopezoo validate --dataset` writes it.
     """
 
     metadata: Metadata
@@ -45,6 +47,7 @@ class Origin:
     torch: TorchNetwork | None = None
     onnx: bytes | None = None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    quality: str | None = None
 
 
 def read_origin(source: Path, measured: Mapping[str, Any]) -> Origin:
@@ -55,19 +58,20 @@ def read_origin(source: Path, measured: Mapping[str, Any]) -> Origin:
     """
     path = source_file(source)
     if path.name == METADATA or path.name.endswith(f".{METADATA}"):
-        return _with_attachment(_from_metadata(path))
+        return _with_what_lies_beside(_from_metadata(path))
     from scopezoo.packaging.from_recipe import origin_from_recipe
 
-    return _with_attachment(origin_from_recipe(path, path.parent / STATE_DICT, measured))
+    return _with_what_lies_beside(origin_from_recipe(path, path.parent / STATE_DICT, measured))
 
 
-def _with_attachment(origin: Origin) -> Origin:
-    """With what lies beside the source of how the training images look."""
-    try:
-        content = (origin.folder / TRAINING_IMAGES).read_bytes()
-    except FileNotFoundError:
-        return origin
-    return replace(origin, files={**origin.files, TRAINING_IMAGES: content})
+def _with_what_lies_beside(origin: Origin) -> Origin:
+    """With how the training images look, and the quality report, where they are in the folder."""
+    known, report = origin.folder / TRAINING_IMAGES, origin.folder / QUALITY
+    if known.exists():
+        origin = replace(origin, files={**origin.files, TRAINING_IMAGES: known.read_bytes()})
+    if report.exists():
+        origin = replace(origin, quality=report.read_text(encoding="utf-8"))
+    return origin
 
 
 def source_file(source: Path) -> Path:
