@@ -16,10 +16,9 @@ pytest.importorskip("stardist")
 
 from scopezoo import models  # noqa: E402
 from scopezoo.models.border_evaluation import tally_classes, tune_settings  # noqa: E402
+from scopezoo.models.border_unet import CLASSES, BorderUNet2d  # noqa: E402
 from scopezoo.models.borders import (  # noqa: E402
-    CLASSES,
     PLAIN_SETTINGS,
-    BorderUNet2d,
     border_classes,
     border_loss,
     border_settings,

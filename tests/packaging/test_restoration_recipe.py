@@ -15,6 +15,7 @@ from scopezoo.models.network import make_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
 from scopezoo.predict.engine import Engine  # noqa: E402
 from scopezoo.store import open_package  # noqa: E402
+from scopezoo.store.glance import glance  # noqa: E402
 from tests.packaging.conftest import Packaged, packaged  # noqa: E402
 
 COLLECTION = Path(__file__).parents[2] / "collection" / "models" / "widefield-to-confocal-3d"

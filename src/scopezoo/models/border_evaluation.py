@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.datasets.segmentation import SegmentationFolder
+from scopezoo.models.border_unet import BorderUNet2d
 from scopezoo.models.borders import (
-    BorderUNet2d,
     border_settings,
     objects_of_classes,
     predict_classes,

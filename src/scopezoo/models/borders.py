@@ -1,25 +1,21 @@
-"""A U-Net that tells background, inside and border of objects, and what it learns from.
+"""Instance segmentation by insides and borders: classes, loss, decoding and the validation score.
 
-Ronneberger et al., MICCAI 2015, doi:10.1007/978-3-319-24574-4_28; three classes as of Caicedo et
-al., Cytometry A 95, 952 (2019), doi:10.1002/cyto.a.23863.
+Caicedo et al., Cytometry A 95, 952 (2019), doi:10.1002/cyto.a.23863.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as torch_f
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from scopezoo.models.border_unet import CLASSES, BorderUNet2d
 from scopezoo.models.instances import mean_precision
 from scopezoo.models.patches import Field, to_stride
-from scopezoo.models.unet import UNet2d
 from scopezoo.predict.instances import InstanceSettings, find_instances
 
-CLASSES = ("background", "inside", "border")
 SMALLEST_PX = 4
 """Smaller insides are taken for noise."""
 
@@ -31,28 +27,6 @@ def border_settings(inside_threshold: float, mask_threshold: float) -> InstanceS
 
 PLAIN_SETTINGS = border_settings(0.5, 0.5)
 """Before the thresholds are tuned."""
-
-
-class BorderUNet2d(nn.Module):
-    """(b, 1, y, x), normalised, to probabilities of `CLASSES` (b, 3, y, x).
-
-    y and x must be multiples of `stride`.
-    """
-
-    def __init__(self, channels: Sequence[int], features: int) -> None:
-        super().__init__()
-        self.trunk = UNet2d(1, channels, features)
-        self.stride = self.trunk.stride
-        self.head = nn.ConvTranspose2d(features, 3, kernel_size=2, stride=2)
-
-    def raw(self, image: Tensor) -> Tensor:
-        """Logits (b, 3, y, x)."""
-        logits: Tensor = self.head(self.trunk(image))
-        return logits
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Probabilities."""
-        return self.raw(image).softmax(dim=1)
 
 
 def border_classes(labels: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import nn
 
 from scopezoo.errors import FileError
-from scopezoo.models.borders import BorderUNet2d
+from scopezoo.models.border_unet import BorderUNet2d
 from scopezoo.models.checkpoint import load_tensors
 from scopezoo.models.planes import PlanesUNet2d, PlanesUNet3d
 from scopezoo.models.recipe import (

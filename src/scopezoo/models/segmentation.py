@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from scopezoo.datasets.segmentation import SegmentationFolder
 from scopezoo.datasets.split import Part, Split
 from scopezoo.errors import FileError
-from scopezoo.models.borders import BorderUNet2d, border_classes, border_loss, border_score
+from scopezoo.models.border_unet import BorderUNet2d
+from scopezoo.models.borders import border_classes, border_loss, border_score
 from scopezoo.models.instances import star_loss, star_score, star_targets
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
 from scopezoo.models.recipe import (

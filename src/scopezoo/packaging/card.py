@@ -148,7 +148,8 @@ def _axes(tensor: Entry) -> str:
         name = axis.get("id", axis["type"])
         if axis["type"] == "channel":
             names = axis["channel_names"]
-            words.append(f"{len(names)} channel ({', '.join(names)})")
+            plural = "s" if len(names) > 1 else ""
+            words.append(f"{len(names)} channel{plural} ({', '.join(names)})")
         elif isinstance(size, dict) and "step" in size:
             words.append(f"{name} {size['min']} + n·{size['step']}")
         elif isinstance(size, int) and axis["type"] != "batch":

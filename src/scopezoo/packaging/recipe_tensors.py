@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scopezoo.models.borders import CLASSES, PLAIN_SETTINGS, border_settings
+from scopezoo.models.border_unet import CLASSES
+from scopezoo.models.borders import PLAIN_SETTINGS, border_settings
 from scopezoo.models.instances import BORDER_PX, Thresholds
 from scopezoo.models.recipe import (
     BorderRecipe,
