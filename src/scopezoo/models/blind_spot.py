@@ -17,9 +17,9 @@ def with_blind_spots(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The stack ZYX with some values replaced, and where, without `margin` planes at both ends.
 
-    One pixel of each square of `spacing_px` is hidden, in the planes that are predicted. What
-    replaces it is another pixel of the stack as it was, so its own value is nowhere in the input
-    but by chance.
+    One pixel of each square of `spacing_px` is hidden, in the planes that are predicted and in
+    their copies, which lie beyond the first and last plane of an image. What replaces it is another
+    pixel of the stack as it was, so its own value is nowhere in the input but by chance.
     """
     planes = range(margin, len(stack) - margin)
     hidden = np.zeros((len(planes), *stack.shape[1:]), dtype=np.bool_)
@@ -27,9 +27,15 @@ def with_blind_spots(
     for number, z in enumerate(planes):
         y, x = _one_in_each_square(stack.shape[1], stack.shape[2], spacing_px, rng)
         near_y, near_x = _neighbours(y, x, stack.shape[1], stack.shape[2], rng)
-        changed[z, y, x] = stack[z, near_y, near_x]
+        for copy in _same_planes(stack, z):
+            changed[copy, y, x] = stack[z, near_y, near_x]
         hidden[number, y, x] = True
     return changed, hidden
+
+
+def _same_planes(stack: NDArray[np.float32], z: int) -> list[int]:
+    """The plane itself and those beside it that are copies of it."""
+    return [other for other in range(len(stack)) if np.array_equal(stack[other], stack[z])]
 
 
 def _one_in_each_square(
