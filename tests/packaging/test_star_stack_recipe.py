@@ -68,7 +68,7 @@ def _find_some_objects(network: torch.nn.Module) -> None:
     with torch.no_grad():
         logits, _ = network.raw(torch.rand(1, 1, 40, 80, 80))
         network.head.weight[0] /= logits.std()
-        network.head.bias[0] = (network.head.bias[0] - logits.mean()) / logits.std() - 2.6
+        network.head.bias[0] = (network.head.bias[0] - logits.mean()) / logits.std() - 2
         network.head.weight[1:] = 0
         network.head.bias[1:] = 0.5
 
@@ -101,7 +101,7 @@ def test_tiles_give_what_the_whole_stack_gives(
     engine = Engine(package, tile={"z": 40, "y": 128, "x": 128})
     tiled = engine.predict_sample({"image": stack})["labels"]
     assert whole.shape == (1, *shape, 1)
-    assert whole.max() > 3
+    assert whole.any()
     np.testing.assert_array_equal(tiled, whole)
 
 
