@@ -30,7 +30,7 @@ from scopezoo.models.network import make_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
 from scopezoo.packaging.from_recipe import origin_from_recipe  # noqa: E402
 from scopezoo.packaging.quality import quality_text  # noqa: E402
-from scopezoo.store import open_package  # noqa: E402
+from scopezoo.store import open_package, resolve  # noqa: E402
 from scopezoo.store.package import Package  # noqa: E402
 from tests import small_models as small  # noqa: E402
 from tests.models.images import small_recipe as small_image_recipe  # noqa: E402
@@ -176,6 +176,12 @@ def test_what_cannot_be_trained_on_is_told(parent: Package, cells: Path, tmp_pat
 
 def row(step: int, loss: float, score: float) -> dict[str, float]:
     return {"step": step, "loss": loss, "score": score}
+
+
+def test_models_of_stacks_are_refused(cells: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="finds objects in stacks"):
+        fine_tune(resolve("nuclei-stardist-3d"), cells, tmp_path / "child", steps=2, quiet=True)
+    assert not (tmp_path / "child").exists()
 
 
 def test_curves_that_part_are_overfitting() -> None:

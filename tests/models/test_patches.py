@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from scopezoo.datasets import simulate_nuclei
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
-from scopezoo.models.recipe import Augmentation, Normalisation, read_recipe
+from scopezoo.models.recipe import (
+    Augmentation,
+    Normalisation,
+    StarDist3dTraining,
+    read_recipe,
+)
 from tests.models.conftest import RECIPE
 
 RECIPE_CONTENT = read_recipe(RECIPE)
@@ -41,6 +46,18 @@ def test_image_and_labels_stay_together(
     assert image.shape == patch.shape == (48, 48)
     assert image.dtype == np.float32
     assert set(np.unique(patch)) <= set(np.unique(labels))
+    assert np.abs(image - patch).max() <= 1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(8, 20), st.integers(20, 90), st.integers(0, 10_000))
+def test_stacks_are_cut_and_varied_like_planes(depth: int, side: int, seed: int) -> None:
+    labels = (np.indices((depth, side, side)).sum(0) // 9 + 1).astype(np.int32)
+    field = Field(labels.astype(np.float32), labels, "stripes")
+    plain = training(foreground=1.0)
+    plan = StarDist3dTraining(**plain.model_dump(), patch_planes=8)
+    image, patch = draw_patch(field, plan, np.random.default_rng(seed))
+    assert image.shape == patch.shape == (8, 48, 48)
     assert np.abs(image - patch).max() <= 1
 
 

@@ -14,15 +14,9 @@ from scopezoo.datasets import simulate_nuclei
 torch = pytest.importorskip("torch")
 pytest.importorskip("stardist")
 
-from scopezoo.models.instances import (  # noqa: E402
-    Thresholds,
-    find_stars,
-    predict_stars,
-    render_stars,
-    star_loss,
-    star_targets,
-)
-from scopezoo.models.star_evaluation import count_matches  # noqa: E402
+from scopezoo.models.instances import predict_stars, star_loss  # noqa: E402
+from scopezoo.models.star_shapes import Polygons, Thresholds  # noqa: E402
+from scopezoo.models.star_tally import count_matches  # noqa: E402
 from scopezoo.models.stardist import StarDist2d  # noqa: E402
 
 
@@ -74,13 +68,14 @@ def test_onnx_and_traced_network_agree_at_any_size(size: tuple[int, int], tmp_pa
 @given(height=st.integers(9, 40), width=st.integers(9, 40))
 def test_any_size_is_predicted_on_its_own_grid(height: int, width: int) -> None:
     image = np.random.default_rng(0).normal(size=(height, width)).astype(np.float32)
-    assert predict_stars(make_small_network(), image).shape == (height, width, 7)
+    assert predict_stars(make_small_network(), image, (1, 1)).shape == (height, width, 7)
 
 
 def test_true_targets_decode_to_the_true_labels() -> None:
     _, labels = simulate_nuclei((96, 112), seed=3, nuclei=30, diameter_px=(14, 24))
-    stars = star_targets(labels, rays=32).transpose(1, 2, 0)
-    found = render_stars(find_stars(stars, Thresholds(0.5, 0.4)), labels.shape)
+    polygons = Polygons(rays=32)
+    stars = polygons.targets(labels).transpose(1, 2, 0)
+    found = polygons.render(polygons.find(stars, Thresholds(0.5, 0.4)), labels.shape)
     true_positives, false_positives, false_negatives = count_matches(labels, found)[1]
     assert false_positives == 0
     assert true_positives >= 0.9 * labels.max()
@@ -89,10 +84,11 @@ def test_true_targets_decode_to_the_true_labels() -> None:
 
 def test_dropping_improbable_objects_afterwards_is_the_same_as_a_higher_threshold() -> None:
     _, labels = simulate_nuclei((80, 80), seed=5, nuclei=40)
-    stars = star_targets(labels, rays=16).transpose(1, 2, 0)
+    polygons = Polygons(rays=16)
+    stars = polygons.targets(labels).transpose(1, 2, 0)
     stars[..., 0] *= np.random.default_rng(1).uniform(0.5, 1, (80, 80))
-    after = find_stars(stars, Thresholds(0.2, 0.3)).above(0.6)
-    before = find_stars(stars, Thresholds(0.6, 0.3))
+    after = polygons.find(stars, Thresholds(0.2, 0.3)).above(0.6)
+    before = polygons.find(stars, Thresholds(0.6, 0.3))
     assert len(after.centres) > 3
     np.testing.assert_array_equal(after.centres, before.centres)
     np.testing.assert_array_equal(after.distances, before.distances)
@@ -100,7 +96,7 @@ def test_dropping_improbable_objects_afterwards_is_the_same_as_a_higher_threshol
 
 def test_loss_is_least_for_the_targets_themselves() -> None:
     _, labels = simulate_nuclei((48, 48), seed=2)
-    targets = torch.from_numpy(star_targets(labels, rays=8))[None]
+    targets = torch.from_numpy(Polygons(rays=8).targets(labels))[None]
     logits, distances = torch.logit(targets[:, :1], eps=1e-6), targets[:, 1:]
     best, parts = star_loss(logits, distances, targets, distance_weight=1)
     assert parts["distance"] == 0

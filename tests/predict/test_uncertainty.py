@@ -120,8 +120,11 @@ def test_of_labels_it_is_that_of_the_probability(
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def coarse_label_model(folder: Path) -> Path:
-    """A StarDist network on a grid of 2 px, whose probability is lopsided."""
+def coarse_label_model(folder: Path, described_px: float = 2.0) -> Path:
+    """A StarDist network on a grid of 2 px, whose probability is lopsided.
+
+    `described_px` is the pixel of its description: 1 of labels, 2 of cells.
+    """
     rays = small.STARDIST_RAYS
     blur, blur_w = small.convolution("blur", "raw", small.random_weights(1, 1, 3, 3))
     pool = small.helper.make_node("MaxPool", ["blur"], ["p"], kernel_shape=[2, 2], strides=[2, 2])
@@ -137,9 +140,26 @@ def coarse_label_model(folder: Path) -> Path:
     )
     rdf = small.label_model()
     rdf["inputs"][0]["axes"][2:] = [small.space("y"), small.space("x")]
-    rdf["outputs"][0]["axes"][1:3] = [small.follows("y", scale=2.0), small.follows("x", scale=2.0)]
+    rdf["outputs"][0]["axes"][1:3] = [
+        small.follows("y", scale=described_px),
+        small.follows("x", scale=described_px),
+    ]
     rdf["outputs"][0]["postprocessing"][0]["kwargs"]["grid"] = [2, 2]
     return small.write_package(folder, rdf, content)
+
+
+@pytest.mark.parametrize("tile", [None, {"y": 44, "x": 40}])
+def test_a_description_tells_the_size_of_labels_or_of_cells(
+    tmp_path: Path, tile: dict[str, int] | None
+) -> None:
+    pytest.importorskip("stardist")
+    pixels = 3 * noise(61, 70)
+    labels, cells = (
+        predict(coarse_label_model(tmp_path / str(px), px), pixels, tile=tile).images["out"].read()
+        for px in (1.0, 2.0)
+    )
+    assert labels.max() > 3
+    np.testing.assert_array_equal(labels, cells)
 
 
 @pytest.mark.parametrize("ending", [".tif", ".ome.zarr"])

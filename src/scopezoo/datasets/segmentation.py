@@ -14,9 +14,13 @@ from scopezoo.errors import FileError, ImageError
 
 @dataclass(frozen=True)
 class SegmentationFolder:
-    """Grey-level images (YX) and their label images (YX, 0 is background) under one folder."""
+    """Grey-level images and their label images (0 is background) under one folder.
+
+    `axes` are those of all of them, YX or ZYX.
+    """
 
     path: Path
+    axes: str = "YX"
 
     def __post_init__(self) -> None:
         for part in ("images", "masks"):
@@ -40,23 +44,24 @@ class SegmentationFolder:
         return images
 
     def image(self, image_id: str) -> NDArray[Any]:
-        """Pixels of one image, YX, in the type of the file."""
-        return _read_plane(self.path / "images" / f"{image_id}.tif")
+        """Pixels of one image, in the type of the file."""
+        return _read_pixels(self.path / "images" / f"{image_id}.tif", self.axes)
 
     def mask(self, image_id: str) -> NDArray[np.int32]:
-        """Labels of one image, int32 YX."""
-        return _read_plane(self.path / "masks" / f"{image_id}.tif").astype(np.int32)
+        """Labels of one image, int32."""
+        return _read_pixels(self.path / "masks" / f"{image_id}.tif", self.axes).astype(np.int32)
 
 
-def _read_plane(path: Path) -> NDArray[Any]:
+def _read_pixels(path: Path, axes: str) -> NDArray[Any]:
     import tifffile
 
     try:
-        plane = np.asarray(tifffile.imread(path))
+        pixels = np.asarray(tifffile.imread(path))
     except FileNotFoundError as error:
         raise FileError(f"{path} is missing: the dataset is not complete") from error
     except (OSError, ValueError, tifffile.TiffFileError) as error:
         raise ImageError(f"{path} cannot be read as a TIFF: {error}") from error
-    if plane.ndim != 2:
-        raise ImageError(f"{path} has shape {plane.shape}: expected one plane, YX")
-    return plane
+    if pixels.ndim != len(axes):
+        what = "one plane, YX" if axes == "YX" else f"axes {axes}"
+        raise ImageError(f"{path} has shape {pixels.shape}: expected {what}")
+    return pixels

@@ -20,7 +20,7 @@ from scopezoo.models.network import load_network
 from scopezoo.models.patches import Field
 from scopezoo.models.recipe import BorderRecipe, read_recipe_split
 from scopezoo.models.segmentation import load_fields
-from scopezoo.models.star_evaluation import Tally, count_matches
+from scopezoo.models.star_tally import Tally, count_matches
 from scopezoo.predict.instances import InstanceSettings
 
 INSIDE_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)

@@ -20,6 +20,7 @@ from scopezoo.models.recipe import (
     ImageRecipe,
     Recipe,
     RestorationRecipe,
+    StarDist3dRecipe,
     StarDistRecipe,
     read_recipe,
 )
@@ -41,7 +42,8 @@ def evaluate(
     """The figures of a model, with the command that measures them.
 
     `unregistered` and `truth` are of restoration models, see `pair_evaluation.evaluate_pairs`,
-    `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`.
+    `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`; `real` of
+    StarDist in 3D too, see `star_real`.
     """
     recipe = read_recipe(recipe_path)
     options = "".join(
@@ -77,8 +79,8 @@ def evaluate(
         return {"command": command, **evaluate_borders(recipe, recipe_path, data, weights)}
     from scopezoo.models.star_evaluation import evaluate_stars
 
-    assert isinstance(recipe, StarDistRecipe)  # the only other kind
-    return {"command": command, **evaluate_stars(recipe, recipe_path, data, weights)}
+    assert isinstance(recipe, StarDistRecipe | StarDist3dRecipe)  # the only other kinds
+    return {"command": command, **evaluate_stars(recipe, recipe_path, data, weights, real=real)}
 
 
 def training_figures(recipe: Recipe, run: Path) -> dict[str, Any]:
@@ -133,7 +135,9 @@ def main() -> None:
     )
     parser.add_argument("--truth", type=Path, help="truth folder of a simulated dataset")
     parser.add_argument("--beside", type=Path, help="recipe of a denoising model to compare with")
-    parser.add_argument("--real", type=Path, help="folder with raw/ and gt/ of real images")
+    parser.add_argument(
+        "--real", type=Path, help="folder of real images: raw/ and gt/, or images/ and masks/"
+    )
     arguments = parser.parse_args()
     beside: Path = arguments.recipe.parent
     result = evaluate(

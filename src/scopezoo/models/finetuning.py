@@ -21,20 +21,20 @@ from scopezoo.datasets.split import split_own_images
 from scopezoo.errors import FileError, PackageError, UsageError
 from scopezoo.formats import create_image
 from scopezoo.models.evaluation import record, training_figures
-from scopezoo.models.instances import Thresholds
 from scopezoo.models.network import load_network
 from scopezoo.models.recipe import (
     Recipe,
     SegmentationRecipe,
+    StarDist3dRecipe,
     parse_recipe,
     read_recipe,
     read_recipe_split,
 )
+from scopezoo.models.star_shapes import Thresholds
 from scopezoo.models.tasks import make_task
 from scopezoo.models.training import CHECKPOINT, WEIGHTS, train
-from scopezoo.predict.chains import DECODING, has_step
+from scopezoo.predict.chains import DECODING, decoding_parameters, has_step
 from scopezoo.predict.instances import instance_settings
-from scopezoo.predict.stages import decoding_parameters
 from scopezoo.store.package import Package
 from scopezoo.store.tensors import FileReference
 
@@ -154,6 +154,11 @@ def _prepare(parent: Package, data: Path, run: Path, steps: int) -> None:
             "letters, digits and hyphens"
         )
     recipe = parent_recipe(parent)
+    if isinstance(recipe, StarDist3dRecipe):
+        raise UsageError(
+            f"{parent.id} finds objects in stacks, and such models cannot be trained on yet: "
+            "train one with a recipe of its own (scopezoo train RECIPE --data DATA)"
+        )
     run.mkdir(parents=True, exist_ok=True)
     (run / PARENT_WEIGHTS).write_bytes(_parent_weights(parent))
     load_network(recipe, run / PARENT_WEIGHTS)

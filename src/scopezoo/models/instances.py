@@ -1,40 +1,20 @@
-"""Instance segmentation with StarDist: targets, loss, decoding and the validation score."""
+"""Instance segmentation with StarDist: loss, prediction of a whole image, validation score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as torch_f
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from scopezoo.models.patches import Field, to_stride
+from scopezoo.models.star_shapes import StarShape, Thresholds
 from scopezoo.models.stardist import StarDist2d
-
-BORDER_PX = 2
-"""Objects are not looked for nearer to the image's border (`b` of `stardist_postprocessing`)."""
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Of the object probability, and of the overlap at which the less probable one is dropped."""
-
-    probability: float
-    overlap: float
-
-
-def star_targets(labels: NDArray[np.int32], rays: int) -> NDArray[np.float32]:
-    """Object probability, then distances in pixels: float32 (1 + rays, y, x).
-
-    The probability is the distance to the object's edge over the object's largest such distance.
-    """
-    from stardist.geometry import star_dist
-    from stardist.utils import edt_prob
-
-    distances = star_dist(labels, rays).transpose(2, 0, 1)
-    return np.concatenate([edt_prob(labels)[None], distances]).astype(np.float32)
+from scopezoo.models.stardist_3d import StarDist3d
 
 
 def star_loss(
@@ -53,62 +33,27 @@ def star_loss(
     return cross_entropy + distance_weight * relative, parts
 
 
-def predict_stars(network: StarDist2d, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The network's output for a whole normalised image YX: float32 (y, x, 1 + rays).
+def predict_stars(
+    network: nn.Module, image: NDArray[np.float32], grid: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """The output for a whole normalised image, YX or ZYX: float32 (cells of the grid …, 1 + rays).
 
     Sizes that are no multiple of the stride are reflected at the far edges and cropped after.
     """
-    height, width = image.shape
+    stride: int | tuple[int, ...] = cast(StarDist2d | StarDist3d, network).stride
     with torch.inference_mode():
-        output = network(torch.from_numpy(to_stride(image, network.stride))[None, None])[0]
-    return np.asarray(output[:height, :width].numpy())
+        output = network(torch.from_numpy(to_stride(image, stride))[None, None])[0]
+    cells = [math.ceil(size / step) for size, step in zip(image.shape, grid, strict=True)]
+    return np.asarray(output[tuple(slice(0, count) for count in cells)].numpy())
 
 
-@dataclass(frozen=True)
-class StarPolygons:
-    """Objects that were found: centres (n, 2) y and x, distances (n, rays), probabilities (n,)."""
-
-    centres: NDArray[np.int64]
-    distances: NDArray[np.float32]
-    probabilities: NDArray[np.float32]
-
-    def above(self, probability: float) -> StarPolygons:
-        """Those that are more probable."""
-        keep = self.probabilities > probability
-        return StarPolygons(self.centres[keep], self.distances[keep], self.probabilities[keep])
-
-
-def find_stars(stars: NDArray[np.float32], thresholds: Thresholds) -> StarPolygons:
-    """Objects of a network's output (y, x, 1 + rays), the less probable of overlapping ones
-    dropped."""
-    from stardist import non_maximum_suppression
-
-    centres, probabilities, distances = non_maximum_suppression(
-        np.ascontiguousarray(stars[..., 1:]),
-        np.ascontiguousarray(stars[..., 0]),
-        grid=(1, 1),
-        b=BORDER_PX,
-        prob_thresh=thresholds.probability,
-        nms_thresh=thresholds.overlap,
-    )
-    return StarPolygons(centres, distances, probabilities)
-
-
-def render_stars(polygons: StarPolygons, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Labels YX from 1; where polygons overlap the more probable one is on top."""
-    from stardist import polygons_to_label
-
-    labels = polygons_to_label(
-        polygons.distances, polygons.centres, prob=polygons.probabilities, shape=shape
-    )
-    return np.asarray(labels, dtype=np.int32)
-
-
-def star_score(network: StarDist2d, fields: list[Field]) -> float:
+def star_score(network: nn.Module, shape: StarShape, fields: list[Field]) -> float:
     """Mean over IoU 0.5 to 0.9 of TP / (TP + FP + FN), at plain thresholds."""
     plain = Thresholds(probability=0.5, overlap=0.4)
     found = [
-        render_stars(find_stars(predict_stars(network, field.image), plain), field.labels.shape)
+        shape.render(
+            shape.find(predict_stars(network, field.image, shape.grid), plain), field.labels.shape
+        )
         for field in fields
     ]
     return mean_precision(found, fields)

@@ -15,10 +15,12 @@ from scopezoo.models.recipe import (
     Planes2dNetwork,
     Planes3dNetwork,
     Recipe,
+    StarDist3dNetwork,
     StarDistNetwork,
 )
 from scopezoo.models.slices import SlicesUNet3d
 from scopezoo.models.stardist import StarDist2d
+from scopezoo.models.stardist_3d import StarDist3d
 
 
 def make_network(recipe: Recipe) -> nn.Module:
@@ -26,6 +28,8 @@ def make_network(recipe: Recipe) -> nn.Module:
     arguments = recipe.network
     if isinstance(arguments, StarDistNetwork):
         return StarDist2d(arguments.channels, arguments.features, arguments.rays)
+    if isinstance(arguments, StarDist3dNetwork):
+        return StarDist3d(arguments.channels, arguments.features, arguments.rays)
     if isinstance(arguments, BorderNetwork):
         return BorderUNet2d(arguments.channels, arguments.features)
     if isinstance(arguments, Planes2dNetwork):

@@ -13,13 +13,14 @@ from scopezoo.models.recipe import (
     Augmentation,
     BorderTraining,
     Normalisation,
+    StarDist3dTraining,
     StarDistTraining,
 )
 
 
 @dataclass(frozen=True)
 class Field:
-    """One image to learn from: normalised float32 YX, labels int32 YX, and its stratum."""
+    """One image to learn from, YX or ZYX: normalised float32, labels int32, and its stratum."""
 
     image: NDArray[np.float32]
     labels: NDArray[np.int32]
@@ -27,14 +28,16 @@ class Field:
 
 
 def normalise(image: NDArray[Any], how: Normalisation) -> NDArray[np.float32]:
-    """`scale_range` of the BioImage Model Zoo: percentiles of the plane become 0 and 1."""
+    """`scale_range` of the BioImage Model Zoo: percentiles of the image become 0 and 1."""
     low, high = np.percentile(image, [how.low_percentile, how.high_percentile])
     return np.asarray((image - low) / (high - low + 1e-6), dtype=np.float32)
 
 
-def to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
-    """An image YX whose sizes are multiples of `stride`, reflected at the far edges."""
-    padding = [(0, -size % stride) for size in image.shape]
+def to_stride(image: NDArray[np.float32], stride: int | tuple[int, ...]) -> NDArray[np.float32]:
+    """An image YX or ZYX whose sizes are multiples of `stride` (one, or one for each axis),
+    reflected at the far edges."""
+    steps = np.broadcast_to(stride, image.ndim).tolist()
+    padding = [(0, -size % step) for size, step in zip(image.shape, steps, strict=True)]
     return np.pad(image, padding, mode="symmetric")
 
 
@@ -54,48 +57,62 @@ def field_probabilities(fields: list[Field]) -> NDArray[np.float64]:
 def draw_patch(
     field: Field, training: StarDistTraining | BorderTraining, rng: np.random.Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """A varied patch (YX, `patch_px` squared) of the image and of its labels."""
+    """A varied patch of the image and of its labels, `patch_px` squared and of `patch_planes`.
+
+    In a stack the planes are mirrored as well, for half of the patches, and never scaled.
+    """
     how = training.augmentation
     scale = _log_uniform(rng, how.scale)
-    window = min(round(training.patch_px / scale), *field.image.shape)
-    top, left = _place(field.labels, window, rng, on_object=rng.random() < training.foreground)
-    region = np.s_[top : top + window, left : left + window]
+    window = min(round(training.patch_px / scale), *field.image.shape[-2:])
+    size = (*_planes(training), window, window)
+    corner = _corner(field.labels, size, rng, on_object=rng.random() < training.foreground)
+    region = tuple(slice(first, first + n) for first, n in zip(corner, size, strict=True))
     index = (np.arange(training.patch_px) + 0.5) * window / training.patch_px - 0.5
     image = _resample(field.image[region], index)
     nearest = np.clip(np.rint(index).astype(int), 0, window - 1)
-    labels = field.labels[region][np.ix_(nearest, nearest)]
+    labels = field.labels[region][..., nearest[:, None], nearest]
     turns, mirror = int(rng.integers(4)), bool(rng.integers(2))
-    image, labels = np.rot90(image, turns), np.rot90(labels, turns)
+    image, labels = np.rot90(image, turns, (-2, -1)), np.rot90(labels, turns, (-2, -1))
     if mirror:
-        image, labels = image[:, ::-1], labels[:, ::-1]
+        image, labels = image[..., ::-1], labels[..., ::-1]
+    if image.ndim == 3 and rng.integers(2):
+        image, labels = image[::-1], labels[::-1]
     return _vary_intensity(image, how, rng), np.ascontiguousarray(labels)
 
 
-def _place(
-    labels: NDArray[np.int32], window: int, rng: np.random.Generator, *, on_object: bool
-) -> tuple[int, int]:
-    """Top left corner of a square window, around a random pixel of a random object if asked."""
-    room = np.array(labels.shape) - window
+def _planes(training: StarDistTraining | BorderTraining) -> tuple[int, ...]:
+    """Depth of a patch: none of a plane."""
+    return (training.patch_planes,) if isinstance(training, StarDist3dTraining) else ()
+
+
+def _corner(
+    labels: NDArray[np.int32],
+    size: tuple[int, ...],
+    rng: np.random.Generator,
+    *,
+    on_object: bool,
+) -> tuple[int, ...]:
+    """First pixel of a window, around a random pixel of a random object if asked."""
+    room = np.subtract(labels.shape, size)
     present = np.unique(labels)
     present = present[present > 0]
     if on_object and present.size:
         pixels = np.argwhere(labels == rng.choice(present))
-        corner = pixels[rng.integers(len(pixels))] - rng.integers(window, size=2)
-        top, left = np.clip(corner, 0, room)
+        corner = np.clip(pixels[rng.integers(len(pixels))] - rng.integers(size), 0, room)
     else:
-        top, left = rng.integers(room + 1)
-    return int(top), int(left)
+        corner = rng.integers(room + 1)
+    return tuple(int(first) for first in corner)
 
 
 def _resample(image: NDArray[np.float32], index: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Bilinear interpolation of a square image at the same fractional indices along y and x."""
-    last = image.shape[0] - 1
+    """Bilinear interpolation of square planes at the same fractional indices along y and x."""
+    last = image.shape[-1] - 1
     index = np.clip(index, 0, last)
     low = np.minimum(index.astype(int), max(last - 1, 0))
     high = np.minimum(low + 1, last)
     part = (index - low).astype(np.float32)
-    rows = image[low] * (1 - part)[:, None] + image[high] * part[:, None]
-    return np.asarray(rows[:, low] * (1 - part) + rows[:, high] * part)
+    rows = image[..., low, :] * (1 - part)[:, None] + image[..., high, :] * part[:, None]
+    return np.asarray(rows[..., low] * (1 - part) + rows[..., high] * part)
 
 
 def _vary_intensity(

@@ -48,6 +48,8 @@ class SplitData(_Section):
     dataset: str
     split: Path
     """Relative to the recipe."""
+    unlike: tuple[str, ...] = ()
+    """Strata of the test part that differ from those of training on purpose."""
 
 
 class PairedData(_Section):
@@ -68,6 +70,15 @@ class StarDistNetwork(_Section):
     channels: tuple[Count, ...]
     features: Count
     rays: Annotated[int, Field(ge=3)]
+
+
+class StarDist3dNetwork(_Section):
+    """Arguments of `scopezoo.models.stardist_3d.StarDist3d`."""
+
+    kind: Literal["stardist_3d"]
+    channels: tuple[Count, ...]
+    features: Count
+    rays: Annotated[int, Field(ge=4)]
 
 
 class BorderNetwork(_Section):
@@ -175,6 +186,12 @@ class StarDistTraining(_Training):
     augmentation: Augmentation
 
 
+class StarDist3dTraining(StarDistTraining):
+    """The same for stacks."""
+
+    patch_planes: Count
+
+
 class BorderTraining(_Training):
     """How the weights are found of a network that tells inside and border of objects."""
 
@@ -245,11 +262,18 @@ class Recipe(_Section):
     parent: Parent | None = None
     data: SplitData | PairedData
     network: Annotated[
-        StarDistNetwork | BorderNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
+        StarDistNetwork
+        | StarDist3dNetwork
+        | BorderNetwork
+        | SlicesNetwork
+        | Planes2dNetwork
+        | Planes3dNetwork,
         Field(discriminator="kind"),
     ]
     normalisation: Normalisation
-    training: StarDistTraining | BorderTraining | RestorationTraining | ImageTraining
+    training: (
+        StarDistTraining | StarDist3dTraining | BorderTraining | RestorationTraining | ImageTraining
+    )
 
 
 class SegmentationRecipe(Recipe):
@@ -277,6 +301,26 @@ class BorderRecipe(SegmentationRecipe):
 
     network: BorderNetwork
     training: BorderTraining
+
+
+class StarDist3dRecipe(Recipe):
+    """Of a model that finds objects in stacks."""
+
+    data: SplitData
+    network: StarDist3dNetwork
+    training: StarDist3dTraining
+    anisotropy: tuple[Positive, Positive, Positive]
+    """Of the objects, z y x: how many times narrower than wide they are, in voxels."""
+    test_image: ProofImage
+    pixel_size_um: dict[Literal["z", "y", "x"], Positive]
+    """Of the images that it learns from, and is for."""
+    real_images: RealImages | None = None
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> StarDist3dRecipe:
+        _check_patch(self.training.patch_px, 4 * 2 ** (len(self.network.channels) - 1))
+        _check_patch(self.training.patch_planes, 2, "patch_planes")
+        return self
 
 
 class RestorationRecipe(Recipe):
@@ -321,13 +365,14 @@ class ImageRecipe(Recipe):
         return self
 
 
-def _check_patch(patch_px: int, stride: int) -> None:
-    if patch_px % stride:
-        raise ValueError(f"training.patch_px is {patch_px}: expected a multiple of {stride}")
+def _check_patch(size: int, stride: int, name: str = "patch_px") -> None:
+    if size % stride:
+        raise ValueError(f"training.{name} is {size}: expected a multiple of {stride}")
 
 
 KINDS: dict[str, type[Recipe]] = {
     "stardist_2d": StarDistRecipe,
+    "stardist_3d": StarDist3dRecipe,
     "border_unet_2d": BorderRecipe,
     "slices_unet_3d": RestorationRecipe,
     "planes_unet_2d": ImageRecipe,
@@ -358,6 +403,6 @@ def read_recipe(path: Path) -> Recipe:
         raise FileError(f"{path} is not a recipe: {where}: {first['msg']}") from error
 
 
-def read_recipe_split(recipe: SegmentationRecipe, recipe_path: Path) -> Split:
+def read_recipe_split(recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path) -> Split:
     """The split that a recipe names, relative to its own folder."""
     return read_split(recipe_path.parent / recipe.data.split)

@@ -15,33 +15,40 @@ from scopezoo.datasets.split import Part, Split
 from scopezoo.errors import FileError
 from scopezoo.models.border_unet import BorderUNet2d
 from scopezoo.models.borders import border_classes, border_loss, border_score
-from scopezoo.models.instances import star_loss, star_score, star_targets
+from scopezoo.models.instances import star_loss, star_score
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
 from scopezoo.models.recipe import (
     BorderRecipe,
     SegmentationRecipe,
+    StarDist3dRecipe,
     StarDistRecipe,
     read_recipe_split,
 )
+from scopezoo.models.star_shapes import star_shape
 from scopezoo.models.stardist import StarDist2d
+from scopezoo.models.stardist_3d import StarDist3d
 
 
 class _SegmentationTask:
     """Fields of the training part in memory; see `scopezoo.models.task.Task`."""
 
     score_name = "mean AP at IoU 0.5–0.9"
-    layout = torch.channels_last
 
-    def __init__(self, recipe: SegmentationRecipe, recipe_path: Path, data: Path) -> None:
+    def __init__(
+        self, recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path, data: Path
+    ) -> None:
         split = read_recipe_split(recipe, recipe_path)
-        folder = SegmentationFolder(data)
+        folder = open_folder(recipe, data)
+        self.layout = torch.channels_last
+        if isinstance(recipe, StarDist3dRecipe):
+            self.layout = torch.channels_last_3d
         self.recipe = recipe
         self.learn = load_fields(recipe, split, folder, "training")
         self.check = load_fields(recipe, split, folder, "validation")
         self.probabilities = field_probabilities(self.learn)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Normalised images (b, 1, y, x), and what is wanted for each, stacked."""
+        """Normalised images (b, 1, pixels …), and what is wanted for each, stacked."""
         plan = self.recipe.training
         drawn = rng.choice(len(self.learn), size=plan.batch, p=self.probabilities)
         patches = [draw_patch(self.learn[i], plan, rng) for i in drawn]
@@ -54,15 +61,21 @@ class _SegmentationTask:
 
 
 class StarDistTask(_SegmentationTask):
-    """Wanted are probability and distances (1 + rays, y, x)."""
+    """Wanted are probability and distances (1 + rays, cells …)."""
 
-    recipe: StarDistRecipe
+    recipe: StarDistRecipe | StarDist3dRecipe
+
+    def __init__(
+        self, recipe: StarDistRecipe | StarDist3dRecipe, recipe_path: Path, data: Path
+    ) -> None:
+        super().__init__(recipe, recipe_path, data)
+        self.shape = star_shape(recipe)
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[Any]:
-        return star_targets(labels, self.recipe.network.rays)
+        return self.shape.targets(labels)
 
     def run(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-        return cast(StarDist2d, network).raw(images)
+        return cast(StarDist2d | StarDist3d, network).raw(images)
 
     def loss(
         self, output: tuple[Tensor, Tensor], wanted: Tensor
@@ -72,7 +85,7 @@ class StarDistTask(_SegmentationTask):
         return star_loss(logits.float(), distances.float(), wanted, weight)
 
     def score(self, network: nn.Module) -> float:
-        return star_score(cast(StarDist2d, network), self.check)
+        return star_score(network, self.shape, self.check)
 
 
 class BorderTask(_SegmentationTask):
@@ -93,8 +106,16 @@ class BorderTask(_SegmentationTask):
         return border_score(cast(BorderUNet2d, network), self.check)
 
 
+def open_folder(recipe: SegmentationRecipe | StarDist3dRecipe, data: Path) -> SegmentationFolder:
+    """The dataset's images and masks: planes, or stacks for a 3D network."""
+    return SegmentationFolder(data, "ZYX" if isinstance(recipe, StarDist3dRecipe) else "YX")
+
+
 def load_fields(
-    recipe: SegmentationRecipe, split: Split, folder: SegmentationFolder, part: Part
+    recipe: SegmentationRecipe | StarDist3dRecipe,
+    split: Split,
+    folder: SegmentationFolder,
+    part: Part,
 ) -> list[Field]:
     """All images of one part, normalised, with their labels."""
     present = set(folder.ids())

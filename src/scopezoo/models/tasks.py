@@ -9,6 +9,7 @@ from scopezoo.models.recipe import (
     ImageRecipe,
     Recipe,
     RestorationRecipe,
+    StarDist3dRecipe,
     StarDistRecipe,
 )
 from scopezoo.models.task import Task
@@ -31,5 +32,5 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
 
     if isinstance(recipe, BorderRecipe):
         return BorderTask(recipe, recipe_path, data)
-    assert isinstance(recipe, StarDistRecipe)  # the only other kind
+    assert isinstance(recipe, StarDistRecipe | StarDist3dRecipe)  # the only other kinds
     return StarDistTask(recipe, recipe_path, data)

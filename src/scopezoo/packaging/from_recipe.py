@@ -16,6 +16,7 @@ from scopezoo.models.recipe import (
     RealImages,
     Recipe,
     RestorationRecipe,
+    StarDist3dRecipe,
     read_recipe,
 )
 from scopezoo.packaging.metadata import Author, Citation, Metadata, Parent, TrainingData
@@ -63,7 +64,9 @@ def _content(path: Path, advice: str) -> bytes:
 
 
 def _real_images(recipe: Recipe) -> RealImages | None:
-    return recipe.real_images if isinstance(recipe, RestorationRecipe | ImageRecipe) else None
+    if isinstance(recipe, RestorationRecipe | ImageRecipe | StarDist3dRecipe):
+        return recipe.real_images
+    return None
 
 
 def _on_real_images(recipe: Recipe) -> str | None:

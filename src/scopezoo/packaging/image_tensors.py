@@ -56,7 +56,7 @@ def image_input(recipe: ImageRecipe) -> InputMetadata:
         description=f"One channel of a {'stack' if recipe.is_3d else 'plane'}, raw grey values",
         channel_names=("intensity",),
         pixel_size_um=recipe.pixel_size_um,
-        preprocessing=(_scale_range(recipe.normalisation, axes[2:]),),
+        preprocessing=(scale_range(recipe.normalisation, axes[2:]),),
         test=InputImage(
             image=recipe.test_image.image,
             credit=recipe.test_image.credit,
@@ -80,7 +80,8 @@ def image_output(recipe: ImageRecipe) -> OutputMetadata:
     )
 
 
-def _scale_range(how: Normalisation, axes: str) -> Step:
+def scale_range(how: Normalisation, axes: str) -> Step:
+    """The normalisation of a recipe, over these axes."""
     kwargs = {
         "axes": list(axes),
         "min_percentile": how.low_percentile,

@@ -89,11 +89,14 @@ def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
     )
     is_dsb2018 = evaluation["dataset"] == "dsb2018" and len(evaluation["table"]) == 5
     compared = is_stardist and is_dsb2018
+    unlike = evaluation.get("unlike")
     rows = []
     for i, (short, _, value) in enumerate(evaluation_rows(evaluation)):
         published = [f"about {PUBLISHED_STARDIST[i]:g}"] if compared else []
-        rows.append([short, f"{value:.3f}", *published])
+        other = [f"{unlike['table'][i]['average_precision']:.3f}"] if unlike else []
+        rows.append([short, f"{value:.3f}", *published, *other])
     header = ["measure", "this model", *(["StarDist, as published"] if compared else [])]
+    header += ["on specimens unlike training"] if unlike else []
     lines = [
         f"On the {evaluation['images']} images ({evaluation['objects']} objects) of the "
         f"{evaluation['part']} part of {evaluation['dataset']}, which training did not see. AP is "
@@ -101,6 +104,8 @@ def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
         "by at least the intersection over union that is given.",
         table(header, rows),
     ]
+    if unlike:
+        lines.append(_by_specimen(evaluation, unlike))
     if compared:
         lines.append(
             "The published figures (Schmidt et al. 2018) are of another selection and split of the "
@@ -114,6 +119,22 @@ def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
             f"{evaluation.get('thresholds_tuned_on', 'validation')} part alone."
         )
     return "\n\n".join(lines)
+
+
+def _by_specimen(like: Mapping[str, Any], unlike: Mapping[str, Any]) -> str:
+    """AP 0.5 of each specimen of the test part."""
+    rows = [
+        [specimen, group, f"{value:.3f}"]
+        for group, found in (("like training", like), ("unlike training", unlike))
+        for specimen, value in found["average_precision_by_stratum"].items()
+    ]
+    return (
+        f"The last column is of {unlike['images']} more images ({unlike['objects']} objects), "
+        "which differ from training on purpose. Objects that no border of the image cuts are found "
+        f"(IoU 0.5) {like['whole_objects_found']} times of {like['whole_objects']}, in the images "
+        f"unlike training {unlike['whole_objects_found']} of {unlike['whole_objects']}. AP 0.5 by "
+        "specimen:\n\n" + table(["specimen", "", "AP 0.5"], rows)
+    )
 
 
 def _restoration_text(evaluation: Mapping[str, Any]) -> str:

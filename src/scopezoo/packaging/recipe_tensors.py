@@ -9,33 +9,28 @@ from typing import Any
 
 from scopezoo.models.border_unet import CLASSES
 from scopezoo.models.borders import PLAIN_SETTINGS, border_settings
-from scopezoo.models.instances import BORDER_PX, Thresholds
 from scopezoo.models.recipe import (
     BorderRecipe,
     ImageRecipe,
-    Normalisation,
     Recipe,
     RestorationRecipe,
-    SegmentationRecipe,
+    StarDist3dRecipe,
     StarDistRecipe,
-    read_recipe_split,
 )
 from scopezoo.packaging.image_tensors import (
     how_image_trained,
     image_architecture,
     image_input,
     image_output,
+    scale_range,
 )
-from scopezoo.packaging.metadata import (
-    InputImage,
-    InputMetadata,
-    Instances,
-    OutputMetadata,
-    Step,
+from scopezoo.packaging.metadata import InputImage, InputMetadata, Instances, OutputMetadata
+from scopezoo.packaging.star_tensors import (
+    how_segmentation_trained,
+    nuclei_input,
+    star_architecture,
+    star_output,
 )
-
-PLAIN_THRESHOLDS = Thresholds(probability=0.5, overlap=0.4)
-"""What StarDist uses before its thresholds are tuned."""
 
 
 @dataclass(frozen=True)
@@ -62,46 +57,12 @@ def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> R
         )
     if isinstance(recipe, BorderRecipe):
         return _borders(recipe, path, measured)
-    assert isinstance(recipe, StarDistRecipe)  # the only other kind
-    return _stardist(recipe, path, thresholds_from(measured))
-
-
-def thresholds_from(measured: Mapping[str, Any]) -> Thresholds:
-    """The thresholds that the evaluation tuned, StarDist's plain ones before there is one."""
-    found = measured.get("evaluation", {}).get("thresholds")
-    return Thresholds(**found) if found else PLAIN_THRESHOLDS
-
-
-def _scale_range(how: Normalisation, axes: str) -> Step:
-    kwargs = {
-        "axes": list(axes),
-        "min_percentile": how.low_percentile,
-        "max_percentile": how.high_percentile,
-        "eps": 1e-6,
-    }
-    return Step(id="scale_range", kwargs=kwargs)
-
-
-def _stardist(recipe: StarDistRecipe, path: Path, thresholds: Thresholds) -> RecipeTensors:
-    decode = {
-        "prob_threshold": thresholds.probability,
-        "nms_threshold": thresholds.overlap,
-        "n_rays": recipe.network.rays,
-        "grid": [1, 1],
-        "b": BORDER_PX,
-    }
+    assert isinstance(recipe, StarDistRecipe | StarDist3dRecipe)  # the only other kinds
     return RecipeTensors(
-        architecture="StarDist (2D U-Net)",
-        how_trained=_how_segmentation(recipe, path),
-        input=_nuclei_input(recipe),
-        output=OutputMetadata(
-            id="labels",
-            axes="byxc",
-            description="Label image: 0 is background, every object has its own number",
-            channel_names=("label",),
-            postprocessing=(Step(id="stardist_postprocessing", kwargs=decode),),
-            type="int32",
-        ),
+        architecture=star_architecture(recipe),
+        how_trained=how_segmentation_trained(recipe, path),
+        input=nuclei_input(recipe),
+        output=star_output(recipe, measured),
     )
 
 
@@ -110,8 +71,8 @@ def _borders(recipe: BorderRecipe, path: Path, measured: Mapping[str, Any]) -> R
     settings = border_settings(tuned["inside"], tuned["mask"]) if tuned else PLAIN_SETTINGS
     return RecipeTensors(
         architecture="U-Net (2D)",
-        how_trained=_how_segmentation(recipe, path),
-        input=_nuclei_input(recipe),
+        how_trained=how_segmentation_trained(recipe, path),
+        input=nuclei_input(recipe),
         output=OutputMetadata(
             id="probabilities",
             axes="bcyx",
@@ -119,33 +80,6 @@ def _borders(recipe: BorderRecipe, path: Path, measured: Mapping[str, Any]) -> R
             channel_names=CLASSES,
         ),
         instances=Instances(**asdict(settings)),
-    )
-
-
-def _nuclei_input(recipe: SegmentationRecipe) -> InputMetadata:
-    return InputMetadata(
-        id="image",
-        axes="bcyx",
-        description="One channel of a microscope image, raw grey values",
-        channel_names=("intensity",),
-        preprocessing=(_scale_range(recipe.normalisation, "yx"),),
-        test=InputImage(shipped="stardist_nuclei_2d"),
-    )
-
-
-def _how_segmentation(recipe: SegmentationRecipe, path: Path) -> str:
-    plan = recipe.training
-    images = f" on {recipe.data.dataset}"
-    if (path.parent / recipe.data.split).is_file():
-        count = len(read_recipe_split(recipe, path).ids("training"))
-        images = f" on the {count} images of the training part of {recipe.data.dataset}"
-    return (
-        f"`scopezoo train {path.name}` trains it{images} (the split is by field "
-        f"of view and is part of the project): at most {plan.steps} steps of "
-        f"{plan.batch} patches of {plan.patch_px}×{plan.patch_px} pixels, AdamW with a learning "
-        f"rate of {plan.learning_rate:g}, seed {plan.seed}. The kept weights are a moving average, "
-        "at the step that did best on the validation part. Patches are mirrored, turned, scaled, "
-        "and varied in brightness, contrast, noise and sharpness."
     )
 
 
@@ -172,7 +106,7 @@ def _restoration(recipe: RestorationRecipe, path: Path) -> RecipeTensors:
             description="One channel of a stack, raw grey values",
             channel_names=("intensity",),
             pixel_size_um=recipe.pixel_size_um,
-            preprocessing=(_scale_range(recipe.normalisation, "zyx"),),
+            preprocessing=(scale_range(recipe.normalisation, "zyx"),),
             test=InputImage(
                 image=recipe.test_image.image,
                 credit=recipe.test_image.credit,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from scopezoo.packaging.interface import Interface, Port, smallest
+from scopezoo.packaging.interface import SPACE, Follows, Interface, Port, smallest
 from scopezoo.packaging.metadata import (
     AXIS_IDS,
     InputMetadata,
@@ -18,6 +18,7 @@ from scopezoo.packaging.metadata import (
 )
 
 Entry = dict[str, Any]
+DECODING = "stardist_postprocessing"
 MAX_HALO_STEPS = 100
 """Nine were the most that a pixel size of microscopes needed."""
 
@@ -138,7 +139,7 @@ def _output_axes(
             count = 1 if _decodes(entry) else interface.channels[number]
             axes.append(_channels(entry.channel_names, count, entry.id or "value"))
         elif letter in interface.follows[number]:
-            follows = interface.follows[number][letter]
+            follows = _after_decoding(interface.follows[number][letter], letter, entry)
             reference = {"tensor_id": first_id, "axis_id": AXIS_IDS[letter]}
             offset = {"offset": follows.offset} if follows.offset else {}
             margin = -(-halo.get(letter, 0) * follows.scale.numerator // follows.scale.denominator)
@@ -155,8 +156,18 @@ def _output_axes(
     return axes
 
 
+def _after_decoding(follows: Follows, letter: str, entry: OutputMetadata) -> Follows:
+    """The network gives a cell of a grid, its decoding the cell's pixels."""
+    for step in entry.postprocessing:
+        if step.id == DECODING:
+            space = [axis for axis in entry.axes if axis in SPACE]
+            cell_px = step.kwargs["grid"][space.index(letter)]
+            return replace(follows, scale=follows.scale * cell_px)
+    return follows
+
+
 def _decodes(entry: OutputMetadata) -> bool:
-    return any(step.id == "stardist_postprocessing" for step in entry.postprocessing)
+    return any(step.id == DECODING for step in entry.postprocessing)
 
 
 def _axis(letter: str) -> Entry:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scopezoo.predict.processing import Chain, complete_steps
+from scopezoo.predict.stardist import StardistParameters
 from scopezoo.store.description import Description
 from scopezoo.store.tensors import FixedSize, Tensor
 
@@ -33,6 +34,12 @@ def part_chain(
 def has_step(tensor: Tensor, name: str) -> bool:
     """Whether a step of this name is among the tensor's."""
     return any(step.get("id") == name for step in tensor.steps)
+
+
+def decoding_parameters(tensor: Tensor) -> StardistParameters:
+    """Parameters of a tensor's StarDist step. Raises PackageError for wrong ones."""
+    step = next(step for step in tensor.steps if step.get("id") == DECODING)
+    return StardistParameters.from_kwargs(step.get("kwargs") or {})
 
 
 def _chain(description: Description, tensor: Tensor, steps: Sequence[Mapping[str, Any]]) -> Chain:

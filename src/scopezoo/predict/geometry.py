@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from scopezoo.errors import PackageError
+from scopezoo.predict.chains import DECODING, decoding_parameters, has_step
 from scopezoo.predict.tiles import AxisRule, Window
 from scopezoo.store.description import Description
 from scopezoo.store.tensors import Axis, FixedSize, ReferenceSize, SteppedSize, Tensor
@@ -43,12 +44,15 @@ class Follows:
 class Geometry:
     """How tiles of the first input become tiles of the outputs.
 
-    `axes` are the tiled axes of the first input. `outputs` has, per output and per its axes, what
-    the axis follows; None for an axis of its own (batch, channel).
+    `axes` are the tiled axes of the first input. `outputs` has, per output of the network and per
+    its axes, what the axis follows; None for an axis of its own (batch, channel). `finished` has
+    the same after post-processing, as it is described: a StarDist network gives cells of a grid,
+    its decoding labels of pixels.
     """
 
     axes: tuple[Axis, ...]
     outputs: Mapping[str, tuple[Follows | None, ...]]
+    finished: Mapping[str, tuple[Follows | None, ...]]
 
     @property
     def trim(self) -> int:
@@ -61,12 +65,12 @@ class Geometry:
     def without_margins(
         self, output: str, sizes: Mapping[str, int], shape: Sequence[int]
     ) -> tuple[slice, ...]:
-        """The part of a whole output of `shape` that needs no reflection at the image's borders.
+        """The part of a finished output of `shape` that needs no reflection at the image's borders.
 
         `sizes` are those of the first input by axis id.
         """
         region = []
-        for follows, size in zip(self.outputs[output], shape, strict=True):
+        for follows, size in zip(self.finished[output], shape, strict=True):
             if follows is None:
                 region.append(slice(0, size))
                 continue
@@ -79,7 +83,7 @@ class Geometry:
         """The halo that the package declares, in input pixels by axis."""
         halo = {axis.id: 0 for axis in self.axes}
         for output in description.outputs:
-            for axis, follows in zip(output.axes, self.outputs[output.id], strict=True):
+            for axis, follows in zip(output.axes, self.finished[output.id], strict=True):
                 if follows is not None:
                     px = math.ceil(axis.halo / follows.scale)
                     halo[follows.axis] = max(halo[follows.axis], px)
@@ -124,13 +128,40 @@ def geometry_of(description: Description) -> Geometry:
     axes = tuple(axis for axis in first.axes if axis.type not in ("batch", "channel"))
     if not first.space:
         raise PackageError(f"{description.name}: its first input {first.id!r} is no image")
-    return Geometry(
-        axes,
-        {
-            output.id: tuple(_follows(description, first, axis) for axis in output.axes)
-            for output in description.outputs
-        },
+    outputs, finished = {}, {}
+    for output in description.outputs:
+        described = tuple(_follows(description, first, axis) for axis in output.axes)
+        cell_px = _cell_px(output)
+        pairs = [
+            _around_decoding(f, cell_px.get(axis.id, 1))
+            for axis, f in zip(output.axes, described, strict=True)
+        ]
+        outputs[output.id] = tuple(raw for raw, _ in pairs)
+        finished[output.id] = tuple(labels for _, labels in pairs)
+    return Geometry(axes, outputs, finished)
+
+
+def _cell_px(output: Tensor) -> dict[str, int]:
+    """Pixels of a cell of a StarDist network's grid, by axis; none for other outputs."""
+    if not has_step(output, DECODING):
+        return {}
+    return dict(
+        zip((axis.id for axis in output.space), decoding_parameters(output).grid, strict=False)
     )
+
+
+def _around_decoding(
+    described: Follows | None, cell_px: int
+) -> tuple[Follows | None, Follows | None]:
+    """What an axis follows before and after decoding.
+
+    Labels are described, as bioimageio.core gives them; but some describe the cells.
+    """
+    if described is None or cell_px == 1:
+        return described, described
+    if described.scale * cell_px == 1:
+        return described, replace(described, scale=described.scale * cell_px)
+    return replace(described, scale=described.scale / cell_px), described
 
 
 def legal_sizes(axis: Axis) -> tuple[int, int]:

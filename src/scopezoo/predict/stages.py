@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from scopezoo.errors import PackageError
 from scopezoo.image import Image
-from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
+from scopezoo.predict.chains import (
+    CUSTOM,
+    DECODING,
+    decoding_parameters,
+    has_step,
+    output_chain,
+    part_chain,
+)
 from scopezoo.predict.destination import Destination, Kind
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.groups import axis_id
@@ -201,12 +208,6 @@ class Stages:
                 labels[labels > 0] += dtype.type(before)
                 sink.write((slice(0, 1), *region), labels[None], (1, *sizes))
             before += len(objects)
-
-
-def decoding_parameters(tensor: Tensor) -> StardistParameters:
-    """Parameters of a tensor's StarDist step. Raises PackageError for wrong ones."""
-    step = next(step for step in tensor.steps if step.get("id") == DECODING)
-    return StardistParameters.from_kwargs(step.get("kwargs") or {})
 
 
 def output_kind(tensor: Tensor) -> Kind:

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from scopezoo.errors import UsageError
 from scopezoo.image import Image
-from scopezoo.predict.chains import CUSTOM, DECODING, has_step, output_chain, part_chain
+from scopezoo.predict.chains import (
+    CUSTOM,
+    DECODING,
+    decoding_parameters,
+    has_step,
+    output_chain,
+    part_chain,
+)
 from scopezoo.predict.destination import Destination
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.groups import axis_id
@@ -23,7 +30,7 @@ from scopezoo.predict.outputs import Sink, Statistics
 from scopezoo.predict.processing import Chain
 from scopezoo.predict.record import tiles_record
 from scopezoo.predict.sources import Region, Sample
-from scopezoo.predict.stages import COMPLETE, decoding_parameters, written_tensor
+from scopezoo.predict.stages import COMPLETE, written_tensor
 from scopezoo.predict.stores import Store
 from scopezoo.predict.views import View, views_of
 from scopezoo.predict.work import WorkFolder

@@ -60,7 +60,7 @@ def _check(network: Engine, name: str, image: Arrays, what: str) -> Check:
 
 def _problem(network: Engine, image: Arrays, outputs: Arrays) -> str | None:
     first = network.description.inputs[0]
-    for tensor, follows in network.geometry.outputs.items():
+    for tensor, follows in network.geometry.finished.items():
         array = outputs[tensor]
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             return f"{tensor} has values that are not finite (NaN or infinite)"

@@ -13,6 +13,7 @@ from scopezoo.cli.dataset import (
     register,
     register_all,
     simulate,
+    simulate_nuclei,
     split,
 )
 
@@ -23,6 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("simulate")(simulate.simulate_pairs)
+app.command("simulate-nuclei")(simulate_nuclei.simulate_nuclei_stacks)
 app.command("import")(importing.import_pairs)
 app.command("register")(register.register_files)
 app.command("register-all")(register_all.register_all)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
 import yaml
@@ -21,6 +21,7 @@ SMALL_PLANES = 25
 SMALL_SHIFT = (0.05, 0.1, 0.1)
 """Of the field at most, z y x."""
 
+Config = TypeVar("Config", bound=BaseModel)
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -148,11 +149,21 @@ def read_config(name_or_path: str | Path) -> PairConfig:
         if not source.is_file():
             known = ", ".join(ready_made())
             raise UsageError(f"{text} is neither a file nor one of {known}")
+    return parse_config(source, PairConfig)
+
+
+def parse_config(source: Any, kind: type[Config]) -> Config:
+    """A configuration of a kind from a YAML file (a path, or a resource of this package).
+
+    Raises FileError that names the first key that is wrong.
+    """
     try:
-        return PairConfig.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(source.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise FileError(f"{source} is missing: expected a configuration (YAML)") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FileError(f"{text} is not YAML: {' '.join(str(error).split())}") from error
+        raise FileError(f"{source} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(key) for key in first["loc"]) or "the whole"
-        raise FileError(f"{text} is not a configuration: {where}: {first['msg']}") from error
+        raise FileError(f"{source} is not a configuration: {where}: {first['msg']}") from error

@@ -61,7 +61,7 @@ def simulate_pair(
     kind = config.specimen(specimen)
     sequence = seed if isinstance(seed, SeedSequence) else SeedSequence(seed)
     # apart from each other, so that another detector images the same field
-    matter, place, source_noise, target_noise = _children(sequence, 4)
+    matter, place, source_noise, target_noise = children(sequence, 4)
     target = config.target or config.source
     matrix, way = _draw_registration(config, target, np.random.default_rng(place))
     to_specimen = np.eye(4)
@@ -111,7 +111,7 @@ def simulate_pair(
     )
 
 
-def _children(sequence: SeedSequence, count: int) -> list[SeedSequence]:
+def children(sequence: SeedSequence, count: int) -> list[SeedSequence]:
     """Children by number; unlike `spawn`, the same each time."""
     return [
         SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, number))
@@ -149,7 +149,7 @@ def _grow(
         ]
     )
     low, high = corners.min(axis=0), corners.max(axis=0)
-    where, *each = _children(sequence, 1 + len(BUILDERS))
+    where, *each = children(sequence, 1 + len(BUILDERS))
     cells = place_cells(
         low[1:] - SURROUNDINGS_UM,
         high[1:] + SURROUNDINGS_UM,

@@ -23,34 +23,49 @@ STEP_UM = 0.04
 
 
 def nuclei(cell: Cell, abundance: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Chromatin: coarse and fine texture, a denser rim, dark nucleoli; contrast by abundance."""
+    """The chromatin of its nucleus."""
+    points = chromatin(cell.nucleus_um, abundance, rng)
+    points[:, :3] += cell.nucleus_centre_um
+    return points
+
+
+def chromatin(
+    half_um: NDArray[Any],
+    abundance: float,
+    rng: np.random.Generator,
+    pitch_um: NDArray[Any] = NUCLEUS_PITCH_UM,
+) -> NDArray[np.float64]:
+    """Coarse and fine texture, a denser rim, dark nucleoli, on a lattice; contrast by abundance.
+
+    The nucleus is an ellipsoid with these half axes (z, y, x) about the origin.
+    """
     from scipy.ndimage import gaussian_filter
 
-    half = cell.nucleus_um
-    count = np.ceil(half / NUCLEUS_PITCH_UM).astype(int) + 2
-    axes = [np.arange(-n, n + 1) * step for n, step in zip(count, NUCLEUS_PITCH_UM, strict=True)]
+    count = np.ceil(half_um / pitch_um).astype(int) + 2
+    axes = [np.arange(-n, n + 1) * step for n, step in zip(count, pitch_um, strict=True)]
     z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
-    radius = np.sqrt((z / half[0]) ** 2 + (y / half[1]) ** 2 + (x / half[2]) ** 2)
-    slope = np.sqrt((z / half[0] ** 2) ** 2 + (y / half[1] ** 2) ** 2 + (x / half[2] ** 2) ** 2)
+    radius = np.sqrt((z / half_um[0]) ** 2 + (y / half_um[1]) ** 2 + (x / half_um[2]) ** 2)
+    slope = np.sqrt(
+        (z / half_um[0] ** 2) ** 2 + (y / half_um[1] ** 2) ** 2 + (x / half_um[2] ** 2) ** 2
+    )
     # to first order; in the very middle any large distance will do
-    to_rim_um = np.where(radius > 0.3, (1 - radius) * radius / np.maximum(slope, 1e-9), half[0])
+    to_rim_um = np.where(radius > 0.3, (1 - radius) * radius / np.maximum(slope, 1e-9), half_um[0])
 
     def texture(scale_um: float) -> NDArray[Any]:
-        field = gaussian_filter(rng.standard_normal(radius.shape), scale_um / NUCLEUS_PITCH_UM)
+        field = gaussian_filter(rng.standard_normal(radius.shape), scale_um / pitch_um)
         return np.asarray(field / field.std())
 
     density = np.exp(abundance * (0.45 * texture(0.22) + 0.35 * texture(0.7)))
     density *= 1 + 0.8 * abundance * np.exp(-((to_rim_um / 0.3) ** 2))
     for _ in range(rng.integers(1, 5)):
-        middle = rng.uniform(-0.55, 0.55, 3) * half
-        size = rng.uniform(0.6, 1.4) * half[2] / 8
+        middle = rng.uniform(-0.55, 0.55, 3) * half_um
+        size = rng.uniform(0.6, 1.4) * half_um[2] / 8
         away = np.sqrt(sum((a - m) ** 2 for a, m in zip((z, y, x), middle, strict=True)))
         density *= 1 - 0.8 / (1 + np.exp((away - size) / 0.08))
     density /= 1 + np.exp(-np.clip(to_rim_um / 0.05, -50, 50))
     kept = np.nonzero(density > 0.01)
     points = np.stack([axis[index] for axis, index in zip(axes, kept, strict=True)], axis=1)
-    light = density[kept] * np.prod(NUCLEUS_PITCH_UM)
-    return np.column_stack([points + cell.nucleus_centre_um, light])
+    return np.column_stack([points, density[kept] * np.prod(pitch_um)])
 
 
 def filaments(cell: Cell, abundance: float, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -94,7 +94,7 @@ def check_whole_images(engine: Engine, arrays: Arrays) -> None:
     sizes = dict(zip(first.axis_ids, arrays[first.id].shape, strict=True))
     needed = sum(array.nbytes for array in arrays.values())
     for tensor in engine.description.outputs:
-        follows = engine.geometry.outputs[tensor.id]
+        follows = engine.geometry.finished[tensor.id]
         needed += OUTPUT_BYTES * math.prod(
             output_size(f, sizes[f.axis]) if f is not None else _own_size(axis)
             for axis, f in zip(tensor.axes, follows, strict=True)

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from scopezoo.models.checkpoint import save_tensors
-from scopezoo.models.instances import star_loss, star_targets
+from scopezoo.models.instances import star_loss
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import read_recipe
+from scopezoo.models.star_shapes import star_shape
 
 FOLDER = Path(__file__).parent
 
@@ -39,7 +40,7 @@ def main() -> None:
         rng = np.random.default_rng([recipe.training.seed, step])
         drawn = [discs(rng, recipe.training.patch_px) for _ in range(recipe.training.batch)]
         images = torch.from_numpy(np.stack([image[None] for image, _ in drawn]))
-        targets = np.stack([star_targets(labels, recipe.network.rays) for _, labels in drawn])
+        targets = np.stack([star_shape(recipe).targets(labels) for _, labels in drawn])
         loss, _ = star_loss(*network.raw(images), torch.from_numpy(targets), 1.0)
         optimiser.zero_grad()
         loss.backward()
