@@ -12,13 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scopezoo.errors import FileError
+from scopezoo.errors import FileError, UsageError
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
     ImageRecipe,
     Recipe,
     RestorationRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
     read_recipe,
 )
 
@@ -34,11 +35,13 @@ def evaluate(
     truth: Path | None = None,
     beside: Path | None = None,
     real: Path | None = None,
+    work: Path | None = None,
 ) -> dict[str, Any]:
     """The figures of a model, with the command that measures them.
 
     `unregistered` and `truth` are of restoration models, see `pair_evaluation.evaluate_pairs`,
-    `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`.
+    `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`, `work` of
+    synthesising ones, see `synthesis_evaluation`. Raises UsageError where one of these has none.
     """
     recipe = read_recipe(recipe_path)
     options = "".join(
@@ -48,6 +51,7 @@ def evaluate(
             ("truth", truth),
             ("beside", beside),
             ("real", real),
+            ("work", work),
         )
         if value
     )
@@ -68,6 +72,12 @@ def evaluate(
                 recipe, recipe_path, data, weights, truth=truth, beside=beside, real=real
             ),
         }
+    if isinstance(recipe, SynthesisRecipe):
+        from scopezoo.models.synthesis_evaluation import evaluate_synthesis
+
+        if work is None:
+            raise UsageError(f"{recipe.id} is measured by trainings: give a folder with --work")
+        return {"command": command, **evaluate_synthesis(recipe, recipe_path, data, weights, work)}
     from scopezoo.models.star_evaluation import evaluate_stars
 
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
@@ -120,6 +130,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, help="truth folder of a simulated dataset")
     parser.add_argument("--beside", type=Path, help="recipe of a denoising model to compare with")
     parser.add_argument("--real", type=Path, help="folder with raw/ and gt/ of real images")
+    parser.add_argument("--work", type=Path, help="folder for trainings on synthetic images")
     arguments = parser.parse_args()
     beside: Path = arguments.recipe.parent
     result = evaluate(
@@ -130,6 +141,7 @@ def main() -> None:
         truth=arguments.truth,
         beside=arguments.beside,
         real=arguments.real,
+        work=arguments.work,
     )
     record(beside / "measured.json", "evaluation", result)
     if arguments.run:

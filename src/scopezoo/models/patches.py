@@ -45,11 +45,26 @@ def draw_patch(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """A varied patch (YX, `patch_px` squared) of the image and of its labels."""
     how = training.augmentation
-    scale = _log_uniform(rng, how.scale)
-    window = min(round(training.patch_px / scale), *field.image.shape)
-    top, left = _place(field.labels, window, rng, on_object=rng.random() < training.foreground)
+    image, labels = cut_patch(field, training.patch_px, training.foreground, how.scale, rng)
+    return _vary_intensity(image, how, rng), labels
+
+
+def cut_patch(
+    field: Field,
+    patch_px: int,
+    foreground: float,
+    zoom: tuple[float, float],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A patch (YX, `patch_px` squared) of the image and of its labels: zoomed, turned, mirrored.
+
+    A `foreground` fraction is placed on an object; `zoom` is drawn evenly in its logarithm.
+    """
+    scale = _log_uniform(rng, zoom)
+    window = min(round(patch_px / scale), *field.image.shape)
+    top, left = _place(field.labels, window, rng, on_object=rng.random() < foreground)
     region = np.s_[top : top + window, left : left + window]
-    index = (np.arange(training.patch_px) + 0.5) * window / training.patch_px - 0.5
+    index = (np.arange(patch_px) + 0.5) * window / patch_px - 0.5
     image = _resample(field.image[region], index)
     nearest = np.clip(np.rint(index).astype(int), 0, window - 1)
     labels = field.labels[region][np.ix_(nearest, nearest)]
@@ -57,7 +72,7 @@ def draw_patch(
     image, labels = np.rot90(image, turns), np.rot90(labels, turns)
     if mirror:
         image, labels = image[:, ::-1], labels[:, ::-1]
-    return _vary_intensity(image, how, rng), np.ascontiguousarray(labels)
+    return image, np.ascontiguousarray(labels)
 
 
 def _place(

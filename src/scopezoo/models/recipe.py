@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -61,6 +61,14 @@ class StarDistNetwork(_Section):
     channels: tuple[Count, ...]
     features: Count
     rays: Annotated[int, Field(ge=3)]
+
+
+class Pix2PixNetwork(_Section):
+    """Arguments of `scopezoo.models.pix2pix.Pix2PixGenerator2d`."""
+
+    kind: Literal["pix2pix_2d"]
+    channels: tuple[Count, ...]
+    features: Count
 
 
 class SlicesNetwork(_Section):
@@ -134,6 +142,8 @@ class PairAugmentation(_Section):
 
 
 class _Training(_Section):
+    gradient_memory: ClassVar[float] = 0.9
+    """Decay per step of the optimiser's mean gradient (the first beta of Adam)."""
     seed: int
     steps: Count
     batch: Count
@@ -184,6 +194,20 @@ class ImageTraining(_Training):
     """Noise2Void hides one pixel in each square of this side."""
 
 
+class SynthesisTraining(_Training):
+    """How the weights are found of a network that makes images from label images."""
+
+    gradient_memory: ClassVar[float] = 0.5
+    critic: tuple[Count, ...]
+    """Width of each layer of the critic, each of half the resolution of the one before."""
+    fidelity_weight: Positive
+    """Of the mean absolute difference to the real image, beside what the critic says."""
+    scale: Range
+    """Zoom factor of the field, drawn from evenly in its logarithm."""
+    camera_noise: Annotated[float, Field(ge=0)]
+    """Standard deviation, in normalised grey levels, of noise on all that the critic sees."""
+
+
 class ProofImage(_Section):
     """The image by which the package proves itself; `image` is relative to the recipe."""
 
@@ -221,11 +245,11 @@ class Recipe(_Section):
     cite: tuple[Citation, ...]
     data: SplitData | PairedData
     network: Annotated[
-        StarDistNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
+        StarDistNetwork | Pix2PixNetwork | SlicesNetwork | Planes2dNetwork | Planes3dNetwork,
         Field(discriminator="kind"),
     ]
     normalisation: Normalisation
-    training: StarDistTraining | RestorationTraining | ImageTraining
+    training: StarDistTraining | SynthesisTraining | RestorationTraining | ImageTraining
 
 
 class StarDistRecipe(Recipe):
@@ -237,6 +261,20 @@ class StarDistRecipe(Recipe):
 
     @model_validator(mode="after")
     def _patch_fits_the_network(self) -> StarDistRecipe:
+        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
+        return self
+
+
+class SynthesisRecipe(Recipe):
+    """Of a model that makes images from label images of nuclei."""
+
+    data: SplitData
+    network: Pix2PixNetwork
+    training: SynthesisTraining
+    test_image: ProofImage
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> SynthesisRecipe:
         _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
         return self
 
@@ -290,6 +328,7 @@ def _check_patch(patch_px: int, stride: int) -> None:
 
 KINDS: dict[str, type[Recipe]] = {
     "stardist_2d": StarDistRecipe,
+    "pix2pix_2d": SynthesisRecipe,
     "slices_unet_3d": RestorationRecipe,
     "planes_unet_2d": ImageRecipe,
     "planes_unet_3d": ImageRecipe,
@@ -319,6 +358,6 @@ def read_recipe(path: Path) -> Recipe:
         raise FileError(f"{path} is not a recipe: {where}: {first['msg']}") from error
 
 
-def read_recipe_split(recipe: StarDistRecipe, recipe_path: Path) -> Split:
+def read_recipe_split(recipe: StarDistRecipe | SynthesisRecipe, recipe_path: Path) -> Split:
     """The split that a recipe names, relative to its own folder."""
     return read_split(recipe_path.parent / recipe.data.split)

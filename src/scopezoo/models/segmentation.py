@@ -14,7 +14,7 @@ from scopezoo.datasets.split import Part, Split
 from scopezoo.errors import FileError
 from scopezoo.models.instances import star_loss, star_targets, validation_score
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
-from scopezoo.models.recipe import StarDistRecipe, read_recipe_split
+from scopezoo.models.recipe import StarDistRecipe, SynthesisRecipe, read_recipe_split
 from scopezoo.models.stardist import StarDist2d
 
 
@@ -57,7 +57,7 @@ class StarDistTask:
 
 
 def load_fields(
-    recipe: StarDistRecipe, split: Split, folder: SegmentationFolder, part: Part
+    recipe: StarDistRecipe | SynthesisRecipe, split: Split, folder: SegmentationFolder, part: Part
 ) -> list[Field]:
     """All images of one part, normalised, with their labels."""
     present = set(folder.ids())

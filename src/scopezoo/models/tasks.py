@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scopezoo.models.recipe import ImageRecipe, Recipe, RestorationRecipe, StarDistRecipe
+from scopezoo.models.recipe import (
+    ImageRecipe,
+    Recipe,
+    RestorationRecipe,
+    StarDistRecipe,
+    SynthesisRecipe,
+)
 from scopezoo.models.task import Task
 
 
@@ -21,6 +27,10 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
         from scopezoo.models.image_tasks import image_task
 
         return image_task(recipe, data)
+    if isinstance(recipe, SynthesisRecipe):
+        from scopezoo.models.synthesis import SynthesisTask
+
+        return SynthesisTask(recipe, recipe_path, data)
     from scopezoo.models.segmentation import StarDistTask
 
     assert isinstance(recipe, StarDistRecipe)  # the only other kind

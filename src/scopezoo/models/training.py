@@ -16,7 +16,7 @@ from scopezoo.errors import FileError, StoppedError, UsageError
 from scopezoo.models.checkpoint import load_tensors, save_tensors
 from scopezoo.models.history import Row, training_progress, write_history
 from scopezoo.models.interrupt import Interrupt, catch_interrupt
-from scopezoo.models.network import make_network
+from scopezoo.models.network import kept_network, make_trainee
 from scopezoo.models.recipe import Recipe, read_recipe
 from scopezoo.models.task import Task
 from scopezoo.models.tasks import make_task
@@ -71,11 +71,14 @@ def train(
 
 def _start(recipe: Recipe, layout: torch.memory_format) -> _State:
     torch.manual_seed(recipe.training.seed)
-    network = make_network(recipe).to(memory_format=layout)  # type: ignore[call-overload]
+    network = make_trainee(recipe).to(memory_format=layout)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
     plan = recipe.training
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        network.parameters(),
+        lr=plan.learning_rate,
+        betas=(plan.gradient_memory, 0.999),
+        weight_decay=plan.weight_decay,
     )
     return _State(network, average, optimiser)
 
@@ -157,7 +160,8 @@ def _look(state: _State, task: Task, recent: list[dict[str, float]], run: Path) 
     state.looks_without_gain += 1
     if score > state.best_score:
         state.best_score, state.looks_without_gain = score, 0
-        weights = {k: v.contiguous() for k, v in state.average.state_dict().items()}
+        kept = kept_network(state.average).state_dict()
+        weights = {k: v.contiguous() for k, v in kept.items()}
         save_tensors(weights, run / WEIGHTS)
     write_history(state.history, run, task.score_name)
 

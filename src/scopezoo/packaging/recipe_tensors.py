@@ -14,6 +14,7 @@ from scopezoo.models.recipe import (
     Recipe,
     RestorationRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
     read_recipe_split,
 )
 from scopezoo.packaging.image_tensors import (
@@ -49,6 +50,8 @@ def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> R
             input=image_input(recipe),
             output=image_output(recipe),
         )
+    if isinstance(recipe, SynthesisRecipe):
+        return _synthesis(recipe, path)
     assert isinstance(recipe, StarDistRecipe)  # the only other kind
     return _stardist(recipe, path, thresholds_from(measured))
 
@@ -101,17 +104,59 @@ def _stardist(recipe: StarDistRecipe, path: Path, thresholds: Thresholds) -> Rec
 
 def _how_stardist(recipe: StarDistRecipe, path: Path) -> str:
     plan = recipe.training
-    images = f" on {recipe.data.dataset}"
-    if (path.parent / recipe.data.split).is_file():
-        count = len(read_recipe_split(recipe, path).ids("training"))
-        images = f" on the {count} images of the training part of {recipe.data.dataset}"
     return (
-        f"`scopezoo train {path.name}` trains it{images} (the split is by field "
-        f"of view and is part of the project): at most {plan.steps} steps of "
+        f"`scopezoo train {path.name}` trains it on {_training_part(recipe, path)}: at most "
+        f"{plan.steps} steps of "
         f"{plan.batch} patches of {plan.patch_px}×{plan.patch_px} pixels, AdamW with a learning "
         f"rate of {plan.learning_rate:g}, seed {plan.seed}. The kept weights are a moving average, "
         "at the step that did best on the validation part. Patches are mirrored, turned, scaled, "
         "and varied in brightness, contrast, noise and sharpness."
+    )
+
+
+def _training_part(recipe: StarDistRecipe | SynthesisRecipe, path: Path) -> str:
+    """What it learns from, in words."""
+    where = "(the split is by field of view and is part of the project)"
+    if not (path.parent / recipe.data.split).is_file():
+        return f"{recipe.data.dataset} {where}"
+    count = len(read_recipe_split(recipe, path).ids("training"))
+    return f"the {count} images of the training part of {recipe.data.dataset} {where}"
+
+
+def _synthesis(recipe: SynthesisRecipe, path: Path) -> RecipeTensors:
+    plan = recipe.training
+    how = (
+        f"`scopezoo train {path.name} --data DATASET` trains it on {_training_part(recipe, path)}. "
+        "Before, the nuclei of every label image are numbered by how bright and how uneven they "
+        f"are, so that it learns what a number asks for. {plan.steps} steps of {plan.batch} "
+        f"patches of {plan.patch_px}×{plan.patch_px} pixels, AdamW with a learning rate of "
+        f"{plan.learning_rate:g}, seed {plan.seed}. A critic judges patches of label image and "
+        "grey levels (least squares); to its loss comes the mean absolute difference to the real "
+        f"image, {plan.fidelity_weight:g} times. The critic sees all images with noise of "
+        f"{plan.camera_noise:g} on top, so the network need not make up a camera's. The kept "
+        "weights are a moving average, at the look whose images had the power spectra most like "
+        "those of the validation part. Patches are mirrored, turned and scaled."
+    )
+    return RecipeTensors(
+        architecture="pix2pix (2D U-Net)",
+        how_trained=how,
+        input=InputMetadata(
+            id="labels",
+            axes="bcyx",
+            description="Label image: 0 is background, a nucleus's number tells how it looks",
+            channel_names=("label",),
+            test=InputImage(
+                image=recipe.test_image.image,
+                credit=recipe.test_image.credit,
+                size_px=recipe.test_image.size_px,
+            ),
+        ),
+        output=OutputMetadata(
+            id="fluorescence",
+            axes="bcyx",
+            description="Synthetic fluorescence: 0 is background, 1 the brightest of an image",
+            channel_names=("intensity",),
+        ),
     )
 
 
