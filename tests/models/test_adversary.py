@@ -25,7 +25,7 @@ def has_gradient(network: torch.nn.Module) -> bool:
 def attempt(pair: AdversarialPair) -> tuple[torch.Tensor, ...]:
     labels = torch.randint(0, 4, (2, 1, 32, 32)).float()
     found = pair(labels, torch.randn(2, 1, 32, 32), torch.zeros(2, 1, 32, 32))
-    assert found.made.shape == labels.shape
+    assert found.smooth.shape == labels.shape
     assert found.of_real.shape == found.of_made.shape == (2, 1, 8, 8)
     assert torch.equal(found.of_made, found.for_maker)
     return tuple(found)
@@ -37,7 +37,7 @@ def attempt(pair: AdversarialPair) -> tuple[torch.Tensor, ...]:
 def test_a_score_teaches_one_of_the_two(
     pair: AdversarialPair, score: str, teaches_critic: bool
 ) -> None:
-    number = ("made", "of_real", "of_made", "for_maker").index(score)
+    number = ("smooth", "of_real", "of_made", "for_maker").index(score)
     attempt(pair)[number].square().mean().backward()
     assert has_gradient(pair.critic) == teaches_critic
     assert has_gradient(pair.generator) != teaches_critic

@@ -39,6 +39,18 @@ def test_touching_nuclei_have_an_edge_between_them() -> None:
     assert depth.max() == 1
 
 
+def test_texture_is_of_chance_alone() -> None:
+    network = make_small_network()
+    textured = labels((1, 1, 32, 32))
+    plain = textured.round()
+    smooth, texture = network.parts(plain, label_features(plain))
+    assert not texture.any()
+    again, texture = network.parts(textured, label_features(textured))
+    assert torch.equal(again, smooth)
+    assert float(texture.abs().max()) > 0
+    assert torch.equal(network(textured), smooth + texture)
+
+
 @pytest.mark.parametrize("size", [(16, 16), (40, 24)])
 def test_onnx_and_traced_network_agree_at_any_size(size: tuple[int, int], tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")

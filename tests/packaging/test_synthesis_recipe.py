@@ -24,7 +24,7 @@ from tests.packaging.conftest import Packaged, packaged  # noqa: E402
 RECIPE = (
     Path(__file__).parents[2] / "collection" / "models" / "synthesize-pix2pix-2d" / "recipe.yaml"
 )
-SETS = ("9 synthetic images alone", "2 real images")
+SETS = ((0, 9), (2, 9))
 EVALUATION = {
     "kind": "synthesis",
     "command": "python -m somewhere",
@@ -33,8 +33,13 @@ EVALUATION = {
     "images": 8,
     "objects": 90,
     "table": [
-        {"training_images": title, "iou": iou, "average_precision": 0.75 - iou / 4}
-        for title in SETS
+        {
+            "real_images": real,
+            "synthetic_images": synthetic,
+            "iou": iou,
+            "average_precision": 0.75 - iou / 4,
+        }
+        for real, synthetic in SETS
         for iou in (0.5, 0.9)
     ],
     "brightness_r": 0.912,
@@ -82,7 +87,8 @@ def test_tiles_give_what_the_whole_label_image_gives(synthesis: Packaged, textur
 
 def test_card_tells_what_numbers_mean_and_what_was_measured(synthesis: Packaged) -> None:
     card = (synthesis.folder / "README.md").read_text(encoding="utf-8")
-    assert "| 9 synthetic images alone | 0.625 | 0.525 |" in card
+    assert "| 9 synthetic images | 0.625 | 0.525 |" in card
+    assert "| 2 real and 9 synthetic images | 0.625 | 0.525 |" in card
     assert "8 real images (90 nuclei) of the test part of blobs" in card
     assert "r = 0.91" in card
     assert "no observation" in card
@@ -92,5 +98,5 @@ def test_card_tells_what_numbers_mean_and_what_was_measured(synthesis: Packaged)
 
 def test_the_description_has_the_precision_of_every_set() -> None:
     rows = synthesis_rows(EVALUATION)
-    assert [short for short, _, _ in rows[:2]] == [f"AP {iou}, {SETS[0]}" for iou in (0.5, 0.9)]
+    assert [short for short, _, _ in rows[:2]] == ["AP 0.5, 0r+9s", "AP 0.9, 0r+9s"]
     assert rows[-1][2] == pytest.approx(0.525)

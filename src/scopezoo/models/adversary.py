@@ -18,12 +18,12 @@ from scopezoo.models.pix2pix import FEATURES_OF_LABELS, Pix2PixGenerator2d, labe
 
 
 class Attempt(NamedTuple):
-    """What the generator made (b, 1, y, x), and scores (b, 1, fewer y, fewer x) of the critic.
+    """What the generator made without texture (b, 1, y, x), and scores of the critic (b, 1, y, x).
 
     `of_real` and `of_made` teach the critic alone, `for_maker` the generator alone.
     """
 
-    made: Tensor
+    smooth: Tensor
     of_real: Tensor
     of_made: Tensor
     for_maker: Tensor
@@ -70,12 +70,11 @@ class AdversarialPair(nn.Module):
     def forward(self, labels: Tensor, real: Tensor, noise: Tensor) -> Attempt:
         """All (b, 1, y, x); `noise` is added to what is made, as a camera's is in `real`."""
         told = label_features(labels)
-        made = self.generator.from_features(told)
-        told = told[:, :FEATURES_OF_LABELS]  # real images come with no chance to compare with
-        noisy = made + noise
+        smooth, texture = self.generator.parts(labels, told)
+        noisy = smooth + texture + noise
         fixed = {name: weight.detach() for name, weight in self.critic.named_parameters()}
         return Attempt(
-            made,
+            smooth,
             self.critic(told, real),
             self.critic(told, noisy.detach()),
             functional_call(self.critic, fixed, (told, noisy)),

@@ -16,52 +16,65 @@ from torch import Tensor, nn
 from scopezoo.models.unet import UNet2d
 
 FEATURES_OF_LABELS = 5
-FEATURES = FEATURES_OF_LABELS + 1
-"""With the chance that texture is made from, last."""
 BRIGHTNESS_LEVELS = 8.0
 BRIGHTNESS_STEP = 5.0
 UNEVENNESS_LEVELS = 4.0
 DEPTH_PX = 8
 """Distances to the edge are told up to here; what is deeper the network sees by itself."""
+GRAIN_SIGMAS_PX = (0.7, 1.4, 2.8)
+"""Gaussians that the kernels of texture are before they are trained."""
+GRAIN_PX = 13
 
 
 class Pix2PixGenerator2d(nn.Module):
     """Label image (b, 1, y, x), 0 is background, to grey levels (b, 1, y, x).
 
     0 and 1 are percentiles of the images that it learned from. y and x must be multiples of
-    `stride`. The trunk runs at half the resolution; the head sees the labels' edges again.
+    `stride`. A trunk at half the resolution, and a head that sees the labels' edges again, say how
+    bright a pixel is and how much of each kind of texture is on it; textures are chance, filtered.
     """
 
     def __init__(self, channels: Sequence[int], features: int) -> None:
         super().__init__()
-        self.trunk = UNet2d(FEATURES, channels, features)
+        self.trunk = UNet2d(FEATURES_OF_LABELS, channels, features)
         self.stride = self.trunk.stride
         self.rise = nn.ConvTranspose2d(features, features, kernel_size=2, stride=2)
         self.head = nn.Sequential(
-            nn.Conv2d(features + FEATURES, features, kernel_size=3, padding=1),
+            nn.Conv2d(features + FEATURES_OF_LABELS, features, kernel_size=3, padding=1),
             nn.LeakyReLU(0.1, inplace=True),
-            nn.Conv2d(features, 1, kernel_size=3, padding=1),
+            nn.Conv2d(features, 1 + len(GRAIN_SIGMAS_PX), kernel_size=3, padding=1),
         )
+        self.grain = nn.Conv2d(1, len(GRAIN_SIGMAS_PX), GRAIN_PX, padding=GRAIN_PX // 2, bias=False)
+        with torch.no_grad():
+            self.grain.weight.copy_(gaussians())
 
     def forward(self, labels: Tensor) -> Tensor:
         """Grey levels for a label image."""
-        return self.from_features(label_features(labels))
+        smooth, texture = self.parts(labels, label_features(labels))
+        return smooth + texture
 
-    def from_features(self, told: Tensor) -> Tensor:
-        """Grey levels for what `label_features` tells of a label image."""
-        found: Tensor = self.head(torch.cat([self.rise(self.trunk(told)), told], dim=1))
-        return found
+    def parts(self, labels: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
+        """What adds up to the grey levels: smooth nuclei, and texture; `told` is of the labels."""
+        found = self.head(torch.cat([self.rise(self.trunk(told)), told], dim=1))
+        labels = labels.float()
+        texture = found[:, 1:] * self.grain(labels - labels.round())
+        return found[:, :1], texture.sum(dim=1, keepdim=True)
+
+
+def gaussians() -> Tensor:
+    """Kernels (n, 1, y, x) that leave chance its variance."""
+    along = torch.arange(GRAIN_PX) - GRAIN_PX // 2
+    squared = (along[:, None] ** 2 + along**2).float()
+    kernels = torch.stack([torch.exp(-squared / (2 * sigma**2)) for sigma in GRAIN_SIGMAS_PX])
+    return (kernels / kernels.square().sum(dim=(1, 2), keepdim=True).sqrt())[:, None]
 
 
 def label_features(labels: Tensor) -> Tensor:
-    """(b, 1, y, x) to (b, 6, y, x).
+    """(b, 1, y, x) to (b, 5, y, x), all 0 to 1.
 
-    Inside, edge (with touching nuclei apart), depth below the edge, brightness and unevenness, all
-    0 to 1; then what a pixel has beside a whole number, -1 to 1.
+    Inside, edge (with touching nuclei apart), depth below the edge, brightness and unevenness.
     """
-    given = labels.float()
-    labels = given.round()
-    chance = 2 * (given - labels)
+    labels = labels.float().round()
     inside = (labels > 0.5).float()
     highest = torch_f.max_pool2d(labels, kernel_size=3, stride=1, padding=1)
     lowest = -torch_f.max_pool2d(-labels, kernel_size=3, stride=1, padding=1)
@@ -75,8 +88,7 @@ def label_features(labels: Tensor) -> Tensor:
     brightness = _modulo(BRIGHTNESS_STEP * look, BRIGHTNESS_LEVELS) / (BRIGHTNESS_LEVELS - 1)
     group = torch.floor(look / BRIGHTNESS_LEVELS)
     unevenness = _modulo(group, UNEVENNESS_LEVELS) / (UNEVENNESS_LEVELS - 1)
-    looks = [inside * brightness, inside * unevenness]
-    return torch.cat([inside, edge, depth, *looks, chance], dim=1)
+    return torch.cat([inside, edge, depth, inside * brightness, inside * unevenness], dim=1)
 
 
 def _modulo(number: Tensor, of: float) -> Tensor:

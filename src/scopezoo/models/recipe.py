@@ -201,7 +201,7 @@ class SynthesisTraining(_Training):
     critic: tuple[Count, ...]
     """Width of each layer of the critic, each of half the resolution of the one before."""
     fidelity_weight: Positive
-    """Of the mean absolute difference to the real image, beside what the critic says."""
+    """Of the mean absolute difference of smooth nuclei to the real image, beside the critic."""
     scale: Range
     """Zoom factor of the field, drawn from evenly in its logarithm."""
     camera_noise: Annotated[float, Field(ge=0)]

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-import torch.nn.functional as torch_f
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -23,8 +22,6 @@ from scopezoo.models.spectra import power_db
 
 CHECK_PX = 256
 CHECK_SEED = 1
-FIDELITY_PX = 8
-"""Means over squares of this side are compared with the real image: texture is for the critic."""
 
 
 class SynthesisTask:
@@ -63,10 +60,10 @@ class SynthesisTask:
         return found
 
     def loss(self, output: Attempt, wanted: Tensor) -> tuple[Tensor, dict[str, float]]:
-        made, of_real, of_made, for_maker = (part.float() for part in output)
+        smooth, of_real, of_made, for_maker = (part.float() for part in output)
         critic = ((of_real - 1).square().mean() + of_made.square().mean()) / 2
         fooled = (for_maker - 1).square().mean()
-        difference = torch_f.avg_pool2d(made - wanted, FIDELITY_PX).abs().mean()
+        difference = (smooth - wanted).abs().mean()
         parts = {"critic": critic, "fooled": fooled, "difference": difference}
         whole = critic + fooled + self.recipe.training.fidelity_weight * difference
         return whole, {name: float(part.detach()) for name, part in parts.items()}

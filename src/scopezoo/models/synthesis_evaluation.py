@@ -59,17 +59,18 @@ def evaluate_synthesis(
     made = synthetic_fields(generator, real, SYNTHETIC, SEED)
     few = a_few(real)
     own = sha256(weights.read_bytes())[:8]
-    arms: dict[str, tuple[str, list[Field]]] = {
-        f"synthetic-{own}": (f"{SYNTHETIC} synthetic images alone", made),
-        f"real-{FEW}": (f"{FEW} real images", few),
-        f"real-{FEW}-synthetic-{own}": (f"{FEW} real and {SYNTHETIC} synthetic images", few + made),
-        f"real-{len(real)}": (f"{len(real)} real images", real),
+    sets: dict[str, tuple[list[Field], list[Field]]] = {
+        f"synthetic-{own}": ([], made),
+        f"real-{FEW}": (few, []),
+        f"real-{FEW}-synthetic-{own}": (few, made),
+        f"real-{len(real)}": (real, []),
     }
     table = []
-    for name, (title, learn) in arms.items():
-        network = trained(recipe_path.parent / SEGMENTATION, learn, work / name)
+    for name, (observed, invented) in sets.items():
+        network = trained(recipe_path.parent / SEGMENTATION, observed + invented, work / name)
+        learned_from = {"real_images": len(observed), "synthetic_images": len(invented)}
         rows = tally_fields(network, test, PLAIN).table()
-        table += [{"training_images": title, **row} for row in rows]
+        table += [{**learned_from, **row} for row in rows]
     synthesis_figure(generator, recipe_path.parent / FIGURE)
     return {
         "kind": "synthesis",

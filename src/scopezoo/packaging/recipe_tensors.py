@@ -131,10 +131,10 @@ def _synthesis(recipe: SynthesisRecipe, path: Path) -> RecipeTensors:
         f"are, so that it learns what a number asks for. {plan.steps} steps of {plan.batch} "
         f"patches of {plan.patch_px}×{plan.patch_px} pixels, AdamW with a learning rate of "
         f"{plan.learning_rate:g}, seed {plan.seed}. A critic judges patches of label image and "
-        "grey levels (least squares); to its loss comes the mean absolute difference to the real "
-        f"image, {plan.fidelity_weight:g} times. The critic sees all images with noise of "
-        f"{plan.camera_noise:g} on top, so the network need not make up a camera's. The kept "
-        "weights are a moving average, at the look whose images had the power spectra most like "
+        "grey levels (least squares); to its loss comes the mean absolute difference between the "
+        f"image without texture and the real one, {plan.fidelity_weight:g} times. The critic sees "
+        f"all images with noise of {plan.camera_noise:g} on top, so the network need not make up a "
+        "camera's. The kept weights are a moving average, at the look whose images had the power spectra most like "
         "those of the validation part. Patches are mirrored, turned and scaled."
     )
     return RecipeTensors(

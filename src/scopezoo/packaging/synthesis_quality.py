@@ -9,12 +9,15 @@ from scopezoo.packaging.markdown import table
 
 
 def synthesis_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
-    """(short name, long name, value) of what networks find that learned from each set of images."""
+    """(short name, long name, value) of what networks find that learned from each set of images.
+
+    Short names are short: "20r+240s" are 20 real and 240 synthetic images.
+    """
     return [
         (
-            f"AP {row['iou']:g}, {row['training_images']}",
+            f"AP {row['iou']:g}, {row['real_images']}r+{row['synthetic_images']}s",
             f"average precision TP / (TP + FP + FN) of objects, IoU at least {row['iou']:g}, of a "
-            f"StarDist network trained on {row['training_images']}",
+            f"StarDist network trained on {_learned_from(row)}",
             float(row["average_precision"]),
         )
         for row in evaluation["table"]
@@ -25,7 +28,7 @@ def synthesis_text(evaluation: Mapping[str, Any]) -> list[str]:
     """Paragraphs with the table and what it means."""
     by_set: dict[str, list[Mapping[str, Any]]] = {}
     for row in evaluation["table"]:
-        by_set.setdefault(row["training_images"], []).append(row)
+        by_set.setdefault(_learned_from(row), []).append(row)
     overlaps = [f"AP {row['iou']:g}" for row in next(iter(by_set.values()))]
     rows = [
         [title, *(f"{row['average_precision']:.3f}" for row in members)]
@@ -50,3 +53,8 @@ def synthesis_text(evaluation: Mapping[str, Any]) -> list[str]:
         f"![Label images and what is made of them]({evaluation['figure']})\n\nAbove label images "
         "of simulated shapes, below what is made of them. The last two are not what it is for.",
     ]
+
+
+def _learned_from(row: Mapping[str, Any]) -> str:
+    counts = {kind: row[f"{kind}_images"] for kind in ("real", "synthetic")}
+    return " and ".join(f"{count} {kind}" for kind, count in counts.items() if count) + " images"
