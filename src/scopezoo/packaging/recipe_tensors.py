@@ -134,8 +134,8 @@ def _synthesis(recipe: SynthesisRecipe, path: Path) -> RecipeTensors:
         "grey levels (least squares); to its loss comes the mean absolute difference between the "
         f"image without texture and the real one, {plan.fidelity_weight:g} times. The critic sees "
         f"all images with noise of {plan.camera_noise:g} on top, so the network need not make up a "
-        "camera's. The kept weights are a moving average, at the look whose images had the power spectra most like "
-        "those of the validation part. Patches are mirrored, turned and scaled."
+        "camera's. The kept weights are a moving average, at the look whose images had the power "
+        "spectra most like those of the validation part. Patches are mirrored, turned and scaled."
     )
     return RecipeTensors(
         architecture="pix2pix (2D U-Net)",
