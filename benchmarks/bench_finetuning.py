@@ -23,7 +23,9 @@ from scopezoo.models.finetuning import fine_tune
 from scopezoo.models.network import load_network
 from scopezoo.models.patches import Field, normalise
 from scopezoo.models.recipe import StarDistRecipe, read_recipe
-from scopezoo.models.star_evaluation import Tally, Thresholds, tally_fields
+from scopezoo.models.star_evaluation import tally_fields
+from scopezoo.models.star_shapes import Thresholds, star_shape
+from scopezoo.models.star_tally import Tally
 from scopezoo.packaging import package
 from scopezoo.store import open_package
 
@@ -69,8 +71,9 @@ def pick_images(split: Split, kind: str, data: Path, folder: Path) -> list[str]:
 
 def measure(run: Path, weights: Path, fields: list[Field]) -> Tally:
     """At the thresholds of StarDist before they are tuned, as parent and child have them."""
-    network = load_network(read_recipe(run / "recipe.yaml"), weights)
-    return tally_fields(cast(Any, network), fields, Thresholds(probability=0.5, overlap=0.4))
+    recipe = cast(StarDistRecipe, read_recipe(run / "recipe.yaml"))
+    plain = Thresholds(probability=0.5, overlap=0.4)
+    return tally_fields(load_network(recipe, weights), star_shape(recipe), fields, plain)
 
 
 def main() -> None:

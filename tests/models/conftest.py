@@ -12,7 +12,19 @@ import yaml
 from scopezoo.datasets import simulate_nuclei
 from scopezoo.datasets.split import Split, SplitEntry
 
-RECIPE = Path(__file__).parents[2] / "collection" / "models" / "nuclei-stardist-2d" / "recipe.yaml"
+MODELS = Path(__file__).parents[2] / "collection" / "models"
+RECIPE = MODELS / "nuclei-stardist-2d" / "recipe.yaml"
+SYNTHESIS = MODELS / "synthesize-pix2pix-2d"
+FEW_STEPS = {
+    "steps": 24,
+    "batch": 2,
+    "patch_px": 48,
+    "learning_rate": 0.01,
+    "warmup_steps": 2,
+    "validate_every": 8,
+    "precision": "float32",
+    "average_decay": 0.8,
+}
 PARTS = ("training", "training", "training", "validation", "test")
 
 
@@ -52,16 +64,24 @@ def write_small_recipe(recipe: Path, network: dict[str, Any], blobs: Path, folde
     content: dict[str, Any] = yaml.safe_load(recipe.read_text(encoding="utf-8"))
     content["data"] = {"dataset": "blobs", "split": str(blobs / "split.json")}
     content["network"] = network
-    content["training"] |= {
-        "steps": 24,
-        "batch": 2,
-        "patch_px": 48,
-        "learning_rate": 0.01,
-        "warmup_steps": 2,
-        "validate_every": 8,
-        "precision": "float32",
-        "average_decay": 0.8,
-    }
+    content["training"] |= FEW_STEPS
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def small_synthesis(blobs: Path, tmp_path: Path) -> Path:
+    """The recipe of synthetic images, as small, with that of the networks that measure them."""
+    folder = tmp_path / "synthesis"
+    folder.mkdir()
+    content: dict[str, Any] = yaml.safe_load((SYNTHESIS / "recipe.yaml").read_text("utf-8"))
+    content["data"] = {"dataset": "blobs", "split": str(blobs / "split.json")}
+    content["network"] |= {"channels": [8, 12], "features": 8}
+    content["training"] |= {**FEW_STEPS, "critic": [8, 12]}
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    content = yaml.safe_load((SYNTHESIS / "segmentation.yaml").read_text("utf-8"))
+    content["network"] |= {"channels": [8, 16], "features": 16, "rays": 8}
+    content["training"] |= {**FEW_STEPS, "steps": 4, "validate_every": 4}
+    (folder / "segmentation.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return folder / "recipe.yaml"

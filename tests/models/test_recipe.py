@@ -10,13 +10,14 @@ import yaml
 
 from scopezoo.errors import FileError
 from scopezoo.models.recipe import read_recipe, read_recipe_split
-from tests.models.conftest import RECIPE
+from tests.models.conftest import RECIPE, SYNTHESIS
 
 
-def test_the_collection_recipe_is_whole() -> None:
-    recipe = read_recipe(RECIPE)
-    assert recipe.id == RECIPE.parent.name
-    assert set(read_recipe_split(recipe, RECIPE).ids("test"))
+@pytest.mark.parametrize("path", [RECIPE, SYNTHESIS / "recipe.yaml"])
+def test_the_collection_recipe_is_whole(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.id == path.parent.name
+    assert set(read_recipe_split(recipe, path).ids("test"))  # type: ignore[arg-type]
     assert all(citation.doi.startswith("10.") for citation in recipe.cite)
 
 

@@ -51,9 +51,15 @@ def test_loss_falls_and_the_run_folder_tells(
     assert all(value.device.type == "cpu" for value in network.state_dict().values())
 
 
+@pytest.mark.parametrize("kind", ["small_recipe", "small_synthesis"])
 def test_a_stopped_training_goes_on_to_the_same_weights(
-    small_recipe: Path, blobs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str,
+    request: pytest.FixtureRequest,
+    blobs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    small_recipe = request.getfixturevalue(kind)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     wanted = torch.load(models.train(small_recipe, blobs, whole, quiet=True), weights_only=True)
     with monkeypatch.context() as patched:

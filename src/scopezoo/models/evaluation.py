@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from scopezoo.errors import FileError
+from scopezoo.errors import FileError, UsageError
 from scopezoo.models.checkpoint import load_tensors
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
@@ -22,6 +22,7 @@ from scopezoo.models.recipe import (
     RestorationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
     read_recipe,
 )
 from scopezoo.models.training import CHECKPOINT
@@ -38,12 +39,14 @@ def evaluate(
     truth: Path | None = None,
     beside: Path | None = None,
     real: Path | None = None,
+    work: Path | None = None,
 ) -> dict[str, Any]:
     """The figures of a model, with the command that measures them.
 
     `unregistered` and `truth` are of restoration models, see `pair_evaluation.evaluate_pairs`,
     `beside` and `real` of denoising ones, see `image_evaluation` and `real_evaluation`; `real` of
-    StarDist in 3D too, see `star_real`.
+    StarDist in 3D too, see `star_real`; `work` of synthesising ones, see `synthesis_evaluation`.
+    Raises UsageError where one of these has none.
     """
     recipe = read_recipe(recipe_path)
     options = "".join(
@@ -53,6 +56,7 @@ def evaluate(
             ("truth", truth),
             ("beside", beside),
             ("real", real),
+            ("work", work),
         )
         if value
     )
@@ -77,6 +81,12 @@ def evaluate(
         from scopezoo.models.border_evaluation import evaluate_borders
 
         return {"command": command, **evaluate_borders(recipe, recipe_path, data, weights)}
+    if isinstance(recipe, SynthesisRecipe):
+        from scopezoo.models.synthesis_evaluation import evaluate_synthesis
+
+        if work is None:
+            raise UsageError(f"{recipe.id} is measured by trainings: give a folder with --work")
+        return {"command": command, **evaluate_synthesis(recipe, recipe_path, data, weights, work)}
     from scopezoo.models.star_evaluation import evaluate_stars
 
     assert isinstance(recipe, StarDistRecipe | StarDist3dRecipe)  # the only other kinds
@@ -138,6 +148,7 @@ def main() -> None:
     parser.add_argument(
         "--real", type=Path, help="folder of real images: raw/ and gt/, or images/ and masks/"
     )
+    parser.add_argument("--work", type=Path, help="folder for trainings on synthetic images")
     arguments = parser.parse_args()
     beside: Path = arguments.recipe.parent
     result = evaluate(
@@ -148,6 +159,7 @@ def main() -> None:
         truth=arguments.truth,
         beside=arguments.beside,
         real=arguments.real,
+        work=arguments.work,
     )
     record(beside / "measured.json", "evaluation", result)
     if arguments.run:

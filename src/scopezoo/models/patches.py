@@ -62,12 +62,33 @@ def draw_patch(
     In a stack the planes are mirrored as well, for half of the patches, and never scaled.
     """
     how = training.augmentation
-    scale = _log_uniform(rng, how.scale)
-    window = min(round(training.patch_px / scale), *field.image.shape[-2:])
-    size = (*_planes(training), window, window)
-    corner = _corner(field.labels, size, rng, on_object=rng.random() < training.foreground)
+    planes = training.patch_planes if isinstance(training, StarDist3dTraining) else None
+    image, labels = cut_patch(
+        field, training.patch_px, training.foreground, how.scale, rng, planes=planes
+    )
+    return _vary_intensity(image, how, rng), labels
+
+
+def cut_patch(
+    field: Field,
+    patch_px: int,
+    foreground: float,
+    zoom: tuple[float, float],
+    rng: np.random.Generator,
+    *,
+    planes: int | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """A patch (YX, `patch_px` squared) of the image and of its labels: zoomed, turned, mirrored.
+
+    Of a stack it has `planes`. A `foreground` fraction is placed on an object; `zoom` is drawn
+    evenly in its logarithm.
+    """
+    scale = _log_uniform(rng, zoom)
+    window = min(round(patch_px / scale), *field.image.shape[-2:])
+    size = (window, window) if planes is None else (planes, window, window)
+    corner = _corner(field.labels, size, rng, on_object=rng.random() < foreground)
     region = tuple(slice(first, first + n) for first, n in zip(corner, size, strict=True))
-    index = (np.arange(training.patch_px) + 0.5) * window / training.patch_px - 0.5
+    index = (np.arange(patch_px) + 0.5) * window / patch_px - 0.5
     image = _resample(field.image[region], index)
     nearest = np.clip(np.rint(index).astype(int), 0, window - 1)
     labels = field.labels[region][..., nearest[:, None], nearest]
@@ -77,12 +98,7 @@ def draw_patch(
         image, labels = image[..., ::-1], labels[..., ::-1]
     if image.ndim == 3 and rng.integers(2):
         image, labels = image[::-1], labels[::-1]
-    return _vary_intensity(image, how, rng), np.ascontiguousarray(labels)
-
-
-def _planes(training: StarDistTraining | BorderTraining) -> tuple[int, ...]:
-    """Depth of a patch: none of a plane."""
-    return (training.patch_planes,) if isinstance(training, StarDist3dTraining) else ()
+    return image, np.ascontiguousarray(labels)
 
 
 def _corner(

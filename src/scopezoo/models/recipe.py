@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -79,6 +79,14 @@ class StarDist3dNetwork(_Section):
     channels: tuple[Count, ...]
     features: Count
     rays: Annotated[int, Field(ge=4)]
+
+
+class Pix2PixNetwork(_Section):
+    """Arguments of `scopezoo.models.pix2pix.Pix2PixGenerator2d`."""
+
+    kind: Literal["pix2pix_2d"]
+    channels: tuple[Count, ...]
+    features: Count
 
 
 class BorderNetwork(_Section):
@@ -160,6 +168,8 @@ class PairAugmentation(_Section):
 
 
 class _Training(_Section):
+    gradient_memory: ClassVar[float] = 0.9
+    """Decay per step of the optimiser's mean gradient (the first beta of Adam)."""
     seed: int
     steps: Count
     batch: Count
@@ -224,6 +234,20 @@ class ImageTraining(_Training):
     """Noise2Void hides one pixel in each square of this side."""
 
 
+class SynthesisTraining(_Training):
+    """How the weights are found of a network that makes images from label images."""
+
+    gradient_memory: ClassVar[float] = 0.5
+    critic: tuple[Count, ...]
+    """Width of each layer of the critic, each of half the resolution of the one before."""
+    fidelity_weight: Positive
+    """Of the mean absolute difference of smooth nuclei to the real image, beside the critic."""
+    scale: Range
+    """Zoom factor of the field, drawn from evenly in its logarithm."""
+    camera_noise: Annotated[float, Field(ge=0)]
+    """Standard deviation, in normalised grey levels, of noise on all that the critic sees."""
+
+
 class ProofImage(_Section):
     """The image by which the package proves itself; `image` is relative to the recipe."""
 
@@ -265,6 +289,7 @@ class Recipe(_Section):
         StarDistNetwork
         | StarDist3dNetwork
         | BorderNetwork
+        | Pix2PixNetwork
         | SlicesNetwork
         | Planes2dNetwork
         | Planes3dNetwork,
@@ -272,7 +297,12 @@ class Recipe(_Section):
     ]
     normalisation: Normalisation
     training: (
-        StarDistTraining | StarDist3dTraining | BorderTraining | RestorationTraining | ImageTraining
+        StarDistTraining
+        | StarDist3dTraining
+        | BorderTraining
+        | SynthesisTraining
+        | RestorationTraining
+        | ImageTraining
     )
 
 
@@ -320,6 +350,20 @@ class StarDist3dRecipe(Recipe):
     def _patch_fits_the_network(self) -> StarDist3dRecipe:
         _check_patch(self.training.patch_px, 4 * 2 ** (len(self.network.channels) - 1))
         _check_patch(self.training.patch_planes, 2, "patch_planes")
+        return self
+
+
+class SynthesisRecipe(Recipe):
+    """Of a model that makes images from label images of nuclei."""
+
+    data: SplitData
+    network: Pix2PixNetwork
+    training: SynthesisTraining
+    test_image: ProofImage
+
+    @model_validator(mode="after")
+    def _patch_fits_the_network(self) -> SynthesisRecipe:
+        _check_patch(self.training.patch_px, 2 ** len(self.network.channels))
         return self
 
 
@@ -374,6 +418,7 @@ KINDS: dict[str, type[Recipe]] = {
     "stardist_2d": StarDistRecipe,
     "stardist_3d": StarDist3dRecipe,
     "border_unet_2d": BorderRecipe,
+    "pix2pix_2d": SynthesisRecipe,
     "slices_unet_3d": RestorationRecipe,
     "planes_unet_2d": ImageRecipe,
     "planes_unet_3d": ImageRecipe,
@@ -403,6 +448,8 @@ def read_recipe(path: Path) -> Recipe:
         raise FileError(f"{path} is not a recipe: {where}: {first['msg']}") from error
 
 
-def read_recipe_split(recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path) -> Split:
+def read_recipe_split(
+    recipe: SegmentationRecipe | StarDist3dRecipe | SynthesisRecipe, recipe_path: Path
+) -> Split:
     """The split that a recipe names, relative to its own folder."""
     return read_split(recipe_path.parent / recipe.data.split)

@@ -22,6 +22,7 @@ from scopezoo.models.recipe import (
     SegmentationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
     read_recipe_split,
 )
 from scopezoo.models.star_shapes import star_shape
@@ -112,7 +113,7 @@ def open_folder(recipe: SegmentationRecipe | StarDist3dRecipe, data: Path) -> Se
 
 
 def load_fields(
-    recipe: SegmentationRecipe | StarDist3dRecipe,
+    recipe: SegmentationRecipe | StarDist3dRecipe | SynthesisRecipe,
     split: Split,
     folder: SegmentationFolder,
     part: Part,

@@ -11,6 +11,7 @@ from scopezoo.models.recipe import (
     RestorationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
 )
 from scopezoo.models.task import Task
 
@@ -28,6 +29,10 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
         from scopezoo.models.image_tasks import image_task
 
         return image_task(recipe, data)
+    if isinstance(recipe, SynthesisRecipe):
+        from scopezoo.models.synthesis import SynthesisTask
+
+        return SynthesisTask(recipe, recipe_path, data)
     from scopezoo.models.segmentation import BorderTask, StarDistTask
 
     if isinstance(recipe, BorderRecipe):

@@ -16,7 +16,7 @@ from scopezoo.errors import FileError, StoppedError, UsageError
 from scopezoo.models.checkpoint import load_tensors, save_tensors
 from scopezoo.models.history import Row, training_progress, write_history
 from scopezoo.models.interrupt import Interrupt, catch_interrupt
-from scopezoo.models.network import load_network, make_network
+from scopezoo.models.network import kept_network, load_network, make_trainee
 from scopezoo.models.recipe import Recipe, read_recipe
 from scopezoo.models.task import Task
 from scopezoo.models.tasks import make_task
@@ -84,13 +84,19 @@ def train(
 
 def _start(recipe: Recipe, task: Task, device: str, weights: Path | None) -> _State:
     torch.manual_seed(recipe.training.seed)
-    network = make_network(recipe) if weights is None else load_network(recipe, weights).train()
-    best = -math.inf if weights is None else task.score(load_network(recipe, weights))
+    network, best = make_trainee(recipe), -math.inf
+    if weights is not None:
+        start = load_network(recipe, weights)
+        best = task.score(start)
+        kept_network(network).load_state_dict(start.state_dict())
     network = network.to(device, memory_format=task.layout)  # type: ignore[call-overload]
     average = copy.deepcopy(network).eval()
     plan = recipe.training
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        network.parameters(),
+        lr=plan.learning_rate,
+        betas=(plan.gradient_memory, 0.999),
+        weight_decay=plan.weight_decay,
     )
     return _State(network, average, optimiser, device, best_score=best)
 
@@ -173,7 +179,8 @@ def _look(state: _State, task: Task, recent: list[dict[str, float]], run: Path) 
     state.looks_without_gain += 1
     if score > state.best_score:
         state.best_score, state.looks_without_gain = score, 0
-        weights = {k: v.contiguous() for k, v in average.state_dict().items()}
+        kept = kept_network(average).state_dict()
+        weights = {k: v.contiguous() for k, v in kept.items()}
         save_tensors(weights, run / WEIGHTS)
     write_history(state.history, run, task.score_name)
 

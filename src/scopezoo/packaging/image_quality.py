@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scopezoo.packaging.markdown import table
+from scopezoo.packaging.synthesis_quality import synthesis_rows, synthesis_text
 
 Columns = Mapping[str, tuple[str, str, int]]
 MODEL = "this model"
@@ -42,6 +43,8 @@ COLUMNS = {"denoising": DENOISING, "label-free": LABELFREE}
 
 def image_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """(short name, long name, value) of each measured quality of the model."""
+    if evaluation["kind"] == "synthesis":
+        return synthesis_rows(evaluation)
     columns = COLUMNS[evaluation["kind"]]
     return [
         (f"{short}, {row['group']}", f"{long}, {row['group']}", float(row[key]))
@@ -54,7 +57,11 @@ def image_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
 
 def image_text(evaluation: Mapping[str, Any]) -> str:
     """Paragraphs with the tables and what they mean."""
-    texts = {"denoising": _denoising_text, "label-free": _labelfree_text}
+    texts = {
+        "denoising": _denoising_text,
+        "label-free": _labelfree_text,
+        "synthesis": synthesis_text,
+    }
     return "\n\n".join(texts[evaluation["kind"]](evaluation))
 
 

@@ -15,8 +15,8 @@ LESSONS = {
     "noise2void": (
         "the noisy images alone. In each square of {hidden}×{hidden} pixels one is replaced by a "
         "neighbour of its plane, and the network is to predict what was there: as the noise of a "
-        "pixel cannot be known from those around it, it learns the signal. It is the logarithm of a "
-        "patch's error that is made small, for the noise that remains differs from patch to patch. "
+        "pixel cannot be known from those around it, it learns the signal. The logarithm of a "
+        "patch's error is made small, for the noise that remains differs from patch to patch. "
         "Targets are never read"
     ),
     "fnet": (

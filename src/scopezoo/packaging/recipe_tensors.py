@@ -16,6 +16,7 @@ from scopezoo.models.recipe import (
     RestorationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
 )
 from scopezoo.packaging.image_tensors import (
     how_image_trained,
@@ -30,6 +31,11 @@ from scopezoo.packaging.star_tensors import (
     nuclei_input,
     star_architecture,
     star_output,
+)
+from scopezoo.packaging.synthesis_tensors import (
+    how_synthesis_trained,
+    synthesis_input,
+    synthesis_output,
 )
 
 
@@ -54,6 +60,13 @@ def recipe_tensors(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> R
             how_trained=how_image_trained(recipe, path.name),
             input=image_input(recipe),
             output=image_output(recipe),
+        )
+    if isinstance(recipe, SynthesisRecipe):
+        return RecipeTensors(
+            architecture="pix2pix (2D U-Net)",
+            how_trained=how_synthesis_trained(recipe, path),
+            input=synthesis_input(recipe),
+            output=synthesis_output(),
         )
     if isinstance(recipe, BorderRecipe):
         return _borders(recipe, path, measured)

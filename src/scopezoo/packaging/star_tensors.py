@@ -10,6 +10,7 @@ from scopezoo.models.recipe import (
     SegmentationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
+    SynthesisRecipe,
     read_recipe_split,
 )
 from scopezoo.models.star_shapes import Thresholds, star_shape
@@ -77,19 +78,26 @@ def thresholds_from(measured: Mapping[str, Any]) -> Thresholds:
     return Thresholds(**found) if found else PLAIN_THRESHOLDS
 
 
+def training_part(
+    recipe: SegmentationRecipe | StarDist3dRecipe | SynthesisRecipe, path: Path
+) -> str:
+    """What it learns from, in words."""
+    is_3d = isinstance(recipe, StarDist3dRecipe)
+    unit, by = ("stack", "specimen") if is_3d else ("image", "field of view")
+    where = f"{recipe.data.dataset} (the split is by {by} and is part of the project)"
+    if not (path.parent / recipe.data.split).is_file():
+        return where
+    count = len(read_recipe_split(recipe, path).ids("training"))
+    return f"the {count} {unit}s of the training part of {where}"
+
+
 def how_segmentation_trained(recipe: SegmentationRecipe | StarDist3dRecipe, path: Path) -> str:
     """A paragraph for the card."""
     plan = recipe.training
-    is_3d = isinstance(recipe, StarDist3dRecipe)
-    unit, by = ("stack", "specimen") if is_3d else ("image", "field of view")
-    images = f" on {recipe.data.dataset}"
-    if (path.parent / recipe.data.split).is_file():
-        count = len(read_recipe_split(recipe, path).ids("training"))
-        images = f" on the {count} {unit}s of the training part of {recipe.data.dataset}"
     depth = f"{recipe.training.patch_planes}×" if isinstance(recipe, StarDist3dRecipe) else ""
     return (
-        f"`scopezoo train {path.name}` trains it{images} (the split is by {by} and is part of the "
-        f"project): at most {plan.steps} steps of {plan.batch} patches of "
+        f"`scopezoo train {path.name}` trains it on {training_part(recipe, path)}: at most "
+        f"{plan.steps} steps of {plan.batch} patches of "
         f"{depth}{plan.patch_px}×{plan.patch_px} pixels, AdamW with a learning rate of "
         f"{plan.learning_rate:g}, seed {plan.seed}. The kept weights are a moving average, at the "
         "step that did best on the validation part. Patches are mirrored, turned, scaled, and "
