@@ -23,9 +23,10 @@ from scopezoo.formats import create_image
 from scopezoo.models.evaluation import record, training_figures
 from scopezoo.models.network import load_network
 from scopezoo.models.recipe import (
+    ImageRecipe,
     Recipe,
+    RestorationRecipe,
     SegmentationRecipe,
-    StarDist3dRecipe,
     parse_recipe,
     read_recipe,
     read_recipe_split,
@@ -50,6 +51,8 @@ RATE_SHARE = 0.3
 """Of the parent's learning rate."""
 FASTEST_DECAY = 0.98
 """Of the moving average: it must follow within few steps."""
+TUNABLE = (SegmentationRecipe, RestorationRecipe, ImageRecipe)
+"""Kinds of recipes whose models can be trained on."""
 WORSE = 0.02
 """Share of the best score that counts as a loss."""
 
@@ -154,9 +157,9 @@ def _prepare(parent: Package, data: Path, run: Path, steps: int) -> None:
             "letters, digits and hyphens"
         )
     recipe = parent_recipe(parent)
-    if isinstance(recipe, StarDist3dRecipe):
+    if not isinstance(recipe, TUNABLE):
         raise UsageError(
-            f"{parent.id} finds objects in stacks, and such models cannot be trained on yet: "
+            f"{parent.id} is of a kind ({recipe.network.kind}) that cannot be trained on yet: "
             "train one with a recipe of its own (scopezoo train RECIPE --data DATA)"
         )
     run.mkdir(parents=True, exist_ok=True)
