@@ -109,7 +109,7 @@ def test_card_has_the_tables_and_the_picture(restoration: Packaged) -> None:
     assert "evaluations" not in rdf["config"]["bioimageio"], "its dataset has no address"
     quality = glance(open_package(restoration.folder)).quality
     assert quality is not None
-    assert (str(quality), quality.part) == ("PSNR (dB), specimens like training: 27.1", "test")
+    assert (str(quality), quality.part) == ("PSNR (dB), like training: 27.1", "test")
     axes = {axis.get("id"): axis for axis in rdf["inputs"][0]["axes"]}
     assert axes["z"]["scale"] == 0.3
     assert {"step", "min"} == set(axes["x"]["size"])
