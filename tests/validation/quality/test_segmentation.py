@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -12,6 +15,8 @@ pytest.importorskip("stardist")
 
 from stardist.matching import matching_dataset
 
+from scopezoo.predict import predict
+from scopezoo.validation.quality import measure_quality
 from scopezoo.validation.quality.segmentation import (
     OVERLAPS,
     match_objects,
@@ -19,6 +24,8 @@ from scopezoo.validation.quality.segmentation import (
     object_scores,
 )
 from scopezoo.validation.quality.summary import segmentation_summary
+from tests.predict.test_instances import border_model
+from tests.validation.quality.subjects import nuclei
 
 LIBRARY = {
     "average_precision": "accuracy",
@@ -103,3 +110,14 @@ def test_diameters_of_a_disc_and_a_ball() -> None:
     assert median_diameter_px(ball) == pytest.approx(20, rel=0.02)
     assert median_diameter_px(ball[12:13]) == pytest.approx(20, rel=0.03)
     assert median_diameter_px(ball * 0) is None
+
+
+def test_objects_of_probabilities_are_those_that_predict_finds(tmp_path: Path) -> None:
+    model, data = border_model(tmp_path / "model"), nuclei(tmp_path / "cells")
+    found = measure_quality(str(model), str(data), "all", uncertainty="tta")
+    assert found.rows
+    for row in found.rows:
+        image = tifffile.imread(data / "images" / f"{row.id}.tif")
+        labels = predict(model, image, axes="YX", instances=True).images["labels"].read()
+        assert row.figures["found_objects"] == labels.max()
+        assert row.figures["uncertainty"]["mean_spread"] > 0

@@ -117,8 +117,9 @@ def _named(warnings: list[str], case: PairCase | LabelCase) -> list[str]:
 
 
 def model_kind(package: Package) -> Kind:
-    """Objects where the output is decoded into them, or the description says segmentation."""
-    if output_kind(package.description.outputs[0]) == "labels":
+    """Objects where the output becomes them, or the description says segmentation."""
+    description = package.description
+    if output_kind(description.outputs[0]) == "labels" or instance_settings(description):
         return "segmentation"
     rdf = package.description.rdf
     config = rdf.get("config")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scopezoo.errors import IncompatibleImageError, MissingDependencyError
+from scopezoo.image import Image, arranged
 from scopezoo.validation.quality.cases import LabelCase
 from scopezoo.validation.quality.model import Model, objects_of, one_channel
 from scopezoo.validation.quality.pictures import Picture, contrast, outlined, window
@@ -31,7 +32,7 @@ def measure_labels(case: LabelCase, model: Model) -> Row:
     truth = one_channel(case.mask, "the mask").astype(np.int64)
     with model.predicted(case) as given:
         warnings, found = given.warnings, objects_of(given.image)
-        spread = None if given.spread is None else one_channel(given.spread, "the uncertainty")
+        spread = None if given.spread is None else _largest_spread(given.spread)
     if found.shape != truth.shape:
         raise IncompatibleImageError(
             f"the model's output is {found.shape}, the mask {truth.shape}: expected the same"
@@ -49,6 +50,12 @@ def measure_labels(case: LabelCase, model: Model) -> Row:
         figures["uncertainty"] = tracking(found > 0, spread, truth > 0)
     mean = float(np.mean([one["average_precision"] for one in matches["by_iou"]]))
     return Row(case.id, -mean, figures, _pictures(case, truth, found, matches))
+
+
+def _largest_spread(spread: Image) -> NDArray[Any]:
+    """ZYX: of probabilities of several classes, that which wavers most."""
+    pixels = arranged(spread.read(), tuple(spread.axes), ("T", "Z", "Y", "X", "C"))
+    return np.asarray(pixels[0].max(axis=-1))
 
 
 def match_objects(truth: NDArray[Any], found: NDArray[Any]) -> dict[str, Any]:
