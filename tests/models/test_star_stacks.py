@@ -57,6 +57,7 @@ def small_content(stacks: Path) -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_it_learns_and_is_measured(stacks: Path, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(yaml.safe_dump(small_content(stacks)), encoding="utf-8")

@@ -63,6 +63,7 @@ def test_a_batch_is_that_of_its_seed_and_images_of_the_test_part_are_not_read(
     assert torch.equal(found[1], wanted)
 
 
+@pytest.mark.slow
 def test_the_measure_trains_once_on_each_set_of_images(
     weights: Path,
     small_synthesis: Path,
