@@ -40,7 +40,8 @@ def synthesis_text(evaluation: Mapping[str, Any]) -> list[str]:
         f"{evaluation['images']} real images ({evaluation['objects']} nuclei) of the "
         f"{evaluation['part']} part of {evaluation['dataset']}, which neither it nor the generator "
         "learned from. Synthetic images are made from label images of the training part, with the "
-        "looks of the nuclei dealt out anew. Thresholds (probability 0.5, overlap 0.4) are tuned "
+        "looks of the nuclei dealt out anew; with real ones they make up half of what is learned "
+        "from. Thresholds (probability 0.5, overlap 0.4) are tuned "
         "on nothing. AP is TP / (TP + FP + FN) of objects that overlap with an annotated one by at "
         "least the intersection over union that is given.",
         table(["trained on", *overlaps], rows),
