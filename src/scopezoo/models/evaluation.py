@@ -7,13 +7,13 @@ recipe and writes `measured.json` there; with `--run` also what the training too
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
-from scopezoo.errors import FileError, UsageError
+from scopezoo.errors import UsageError
 from scopezoo.models.checkpoint import load_tensors
+from scopezoo.models.history import read_history
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
     BorderRecipe,
@@ -99,13 +99,7 @@ def training_figures(recipe: Recipe, run: Path) -> dict[str, Any]:
     The losses are means over the steps since the look before; the kept weights are the best look's.
     Raises FileError where there is no history.
     """
-    try:
-        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-            rows = [
-                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, TypeError) as error:
-        raise FileError(f"{run} has no history.csv of a training: {error}") from error
+    rows = read_history(run)
     best = max(rows, key=lambda row: row["score"])
     return {
         "steps": int(rows[-1]["step"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import shutil
@@ -21,6 +20,7 @@ from scopezoo.datasets.split import split_own_images
 from scopezoo.errors import FileError, PackageError, UsageError
 from scopezoo.formats import create_image
 from scopezoo.models.evaluation import record, training_figures
+from scopezoo.models.history import read_history
 from scopezoo.models.network import load_network
 from scopezoo.models.recipe import (
     ImageRecipe,
@@ -101,7 +101,7 @@ def fine_tune(
     before = task.score(load_network(recipe, run / PARENT_WEIGHTS))
     train(recipe_path, learned_from, run, resume=resume, quiet=quiet, start=run / PARENT_WEIGHTS)
     after = task.score(load_network(recipe, run / WEIGHTS))
-    warnings = overfitting(_history(run), before)
+    warnings = overfitting(read_history(run), before)
     record(
         run / MEASURED,
         "evaluation",
@@ -274,8 +274,3 @@ def _thresholds(parent: Package) -> dict[str, Any]:
 def _data_folder(data: Path, run: Path) -> Path:
     own = run / OWN_DATASET
     return own if own.exists() else data
-
-
-def _history(run: Path) -> list[dict[str, float]]:
-    with (run / "history.csv").open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scopezoo.errors import FileError
+
 Row = dict[str, float]
 NOT_LOSSES = {"step", "seconds", "learning_rate", "score"}
 
@@ -37,6 +39,17 @@ def write_history(rows: list[Row], run: Path, score_name: str) -> None:
         table.writeheader()
         table.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in rows)
     _plot(rows, run / "history.png", score_name)
+
+
+def read_history(run: Path) -> list[Row]:
+    """The rows of `history.csv` in a run folder. Raises FileError where there is none."""
+    try:
+        with (run / "history.csv").open(newline="", encoding="utf-8") as file:
+            return [
+                {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, TypeError) as error:
+        raise FileError(f"{run} has no history.csv of a training: {error}") from error
 
 
 def _plot(rows: list[Row], path: Path, score_name: str) -> None:
