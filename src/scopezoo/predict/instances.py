@@ -111,8 +111,8 @@ class Instances:
         settings = instance_settings(description)
         if settings is None:
             raise UsageError(
-                f"{description.name} does not say how its output becomes objects: expected "
-                f"config.scopezoo.{KEY} in its description; run it without --instances"
+                f"{description.name} gives labels as it is, or does not say how its output becomes "
+                f"objects (config.scopezoo.{KEY}): run it without --instances"
             )
         self.settings = settings
         self._channels = [channel_names(description).index(n) for n in self._wanted]
