@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from scopezoo.store.fields import file_reference
 from scopezoo.store.files import open_files
+from scopezoo.store.glance import glance
 from scopezoo.validation.recipe import RECIPE_NAME, recipe_check
 from scopezoo.validation.report import Check
 from scopezoo.validation.subject import Subject
@@ -27,9 +27,10 @@ def checks(subject: Subject) -> Iterator[Check]:
     )
     yield _found(
         "evaluations",
-        bool(_bioimageio(rdf).get("evaluations")),
-        "config.bioimageio.evaluations has figures",
-        "no figures in config.bioimageio.evaluations",
+        glance(subject.package).quality is not None,
+        "measured figures are stated",
+        "no figures in config.bioimageio.evaluations, nor (of a dataset without an address) in "
+        "config.scopezoo.evaluation",
         "measure the model on test data that it never saw, and state dataset, metric and value",
     )
     yield _found(
@@ -56,9 +57,3 @@ def _has_validation_section(subject: Subject) -> bool:
         return False
     text = subject.package.read(reference).decode("utf-8", errors="replace")
     return re.search(r"^#+\s.*\bvalidation\b", text, re.IGNORECASE | re.MULTILINE) is not None
-
-
-def _bioimageio(rdf: Mapping[str, Any]) -> Mapping[str, Any]:
-    config = rdf.get("config")
-    found = config.get("bioimageio") if isinstance(config, dict) else None
-    return found if isinstance(found, dict) else {}
