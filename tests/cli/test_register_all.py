@@ -57,6 +57,7 @@ TOLD_BY_REGISTERING: dict[str, tuple[Change, str]] = {
 }
 
 
+@pytest.mark.slow
 def test_every_bad_pair_is_told_with_the_reason_and_the_rest_is_registered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -98,6 +98,7 @@ def test_a_child_learns_from_the_images_and_names_its_parent(
         fine_tune(parent, cells, run, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_child(
     parent: Package, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
