@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +25,6 @@ LAYOUTS = (("source", "target"), ("low", "GT"), ("low", "gt"), ("raw", "gt"))
 """Names of the two folders; `low` and `GT` are CARE's."""
 ALONE = "images"
 ENDINGS = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".zarr")
-
-Progress = Callable[[int, int], None]
 
 
 def two_folders(folder: Path) -> tuple[Path, Path] | None:
@@ -64,7 +61,6 @@ def aligned_dataset(
     folder: Path,
     voxel_um: dict[str, float],
     seed: int,
-    progress: Progress = lambda _done, _all: None,
 ) -> Dataset:
     """A paired dataset in `folder` from images of one grid, four fifths of them for training.
 
@@ -75,14 +71,13 @@ def aligned_dataset(
     Raises FileError for names without a partner and fewer than two fields, IncompatibleImageError
     for other shapes, several channels or times, and what `Dataset.add` raises.
     """
-    pairs = _pairs(data)
     manifest = new_manifest(
         as_id(data.resolve().name),
         data.resolve().name,
         instruments=[Instrument(id=side) for side in SIDES],
     )
     dataset = Dataset.create(folder, manifest)
-    for done, (name, paths) in enumerate(pairs.items(), 1):
+    for name, paths in _pairs(data).items():
         images = [_usable(open_stack(path), voxel_um) for path in paths]
         shapes = [tuple(image.size(axis) for axis in "ZYX") for image in images]
         if shapes[0] != shapes[1]:
@@ -93,7 +88,6 @@ def aligned_dataset(
         pair_id = as_id(name)
         new = [NewImage(image, side) for image, side in zip(images, SIDES, strict=True)]
         dataset.add(pair_id, Specimen(id=pair_id), *new, aligned=True)
-        progress(done, len(pairs))
     parts = two_parts(same_fields(dataset), seed, str(data))
     by_part: dict[Part, list[str]] = {
         part: sorted(name for name, own in parts.items() if own == part)

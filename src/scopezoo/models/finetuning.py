@@ -33,7 +33,7 @@ from scopezoo.models.recipe import (
 )
 from scopezoo.models.star_shapes import Thresholds
 from scopezoo.models.tasks import make_task
-from scopezoo.models.training import CHECKPOINT, WEIGHTS, train
+from scopezoo.models.training import CHECKPOINT, train
 from scopezoo.predict.chains import DECODING, decoding_parameters, has_step
 from scopezoo.predict.instances import instance_settings
 from scopezoo.store.package import Package
@@ -100,8 +100,9 @@ def fine_tune(
     task = make_task(recipe, recipe_path, learned_from)
     before = task.score(load_network(recipe, run / PARENT_WEIGHTS))
     train(recipe_path, learned_from, run, resume=resume, quiet=quiet, start=run / PARENT_WEIGHTS)
-    after = task.score(load_network(recipe, run / WEIGHTS))
-    warnings = overfitting(read_history(run), before)
+    history = read_history(run)
+    after = max(before, *(row["score"] for row in history))
+    warnings = overfitting(history, before)
     record(
         run / MEASURED,
         "evaluation",

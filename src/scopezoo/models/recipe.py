@@ -90,7 +90,7 @@ class Pix2PixNetwork(_Section):
 
 
 class BorderNetwork(_Section):
-    """Arguments of `scopezoo.models.borders.BorderUNet2d`."""
+    """Arguments of `scopezoo.models.border_unet.BorderUNet2d`."""
 
     kind: Literal["border_unet_2d"]
     channels: tuple[Count, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ from scopezoo.models.stardist import StarDist2d
 from scopezoo.models.stardist_3d import StarDist3d
 
 
-class _SegmentationTask:
+class _SegmentationTask(ABC):
     """Fields of the training part in memory; see `scopezoo.models.task.Task`."""
 
     score_name = "mean AP at IoU 0.5–0.9"
@@ -57,8 +58,9 @@ class _SegmentationTask:
         targets = np.stack([self._target(labels) for _, labels in patches])
         return torch.from_numpy(images), torch.from_numpy(targets)
 
+    @abstractmethod
     def _target(self, labels: NDArray[np.int32]) -> NDArray[Any]:
-        raise NotImplementedError
+        """What is wanted for a patch with these labels."""
 
 
 class StarDistTask(_SegmentationTask):

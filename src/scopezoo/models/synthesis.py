@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from scopezoo.datasets.segmentation import SegmentationFolder
 from scopezoo.models.adversary import AdversarialPair, Attempt
 from scopezoo.models.looks import looks_of, numbered, with_texture
-from scopezoo.models.patches import Field, cut_patch, field_probabilities
+from scopezoo.models.patches import Field, cut_patch, field_probabilities, to_stride
 from scopezoo.models.pix2pix import Pix2PixGenerator2d
 from scopezoo.models.recipe import SynthesisRecipe, read_recipe_split
 from scopezoo.models.segmentation import load_fields
@@ -93,8 +93,7 @@ def make_image(generator: Pix2PixGenerator2d, labels: NDArray[Any]) -> NDArray[n
     Sizes that are no multiple of the stride are reflected at the far edges and cropped after.
     """
     height, width = labels.shape
-    padding = [(0, -size % generator.stride) for size in labels.shape]
-    padded = np.pad(labels, padding, mode="symmetric").astype(np.float32)
+    padded = to_stride(labels.astype(np.float32), generator.stride)
     with torch.inference_mode():
         made = generator(torch.from_numpy(padded)[None, None])[0, 0]
     return np.asarray(made[:height, :width].numpy())

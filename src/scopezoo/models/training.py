@@ -64,7 +64,7 @@ def train(
     plan = read_recipe(recipe)
     task = make_task(plan, recipe, data)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    state = _start(plan, task, device, start)
+    state = _start(plan, task, device, None if resume else start)
     if resume:
         _load(state, plan, run / CHECKPOINT)
     elif (run / CHECKPOINT).exists():

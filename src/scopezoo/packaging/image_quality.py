@@ -7,6 +7,7 @@ from typing import Any
 
 from scopezoo.packaging.markdown import table
 from scopezoo.packaging.synthesis_quality import synthesis_rows, synthesis_text
+from scopezoo.packaging.tuned_quality import tuned_rows, tuned_text
 
 Columns = Mapping[str, tuple[str, str, int]]
 MODEL = "this model"
@@ -41,10 +42,14 @@ COLUMNS = {"denoising": DENOISING, "label-free": LABELFREE}
 """Short and long name, and decimals, by key of the table; by kind of evaluation."""
 
 
+OTHER_ROWS = {"synthesis": synthesis_rows, "tuned": tuned_rows}
+"""By kind of evaluation, where the table is no list of methods."""
+
+
 def image_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """(short name, long name, value) of each measured quality of the model."""
-    if evaluation["kind"] == "synthesis":
-        return synthesis_rows(evaluation)
+    if evaluation["kind"] in OTHER_ROWS:
+        return OTHER_ROWS[evaluation["kind"]](evaluation)
     columns = COLUMNS[evaluation["kind"]]
     return [
         (f"{short}, {row['group']}", f"{long}, {row['group']}", float(row[key]))
@@ -61,6 +66,7 @@ def image_text(evaluation: Mapping[str, Any]) -> str:
         "denoising": _denoising_text,
         "label-free": _labelfree_text,
         "synthesis": synthesis_text,
+        "tuned": tuned_text,
     }
     return "\n\n".join(texts[evaluation["kind"]](evaluation))
 

@@ -29,9 +29,6 @@ def is_restoration(evaluation: Mapping[str, Any]) -> bool:
 
 def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     """(short name, long name, value) of each measured quality of the model."""
-    if evaluation.get("kind") == "tuned":
-        name = evaluation["score_name"]
-        return [(name, f"{name} on images that were kept back", float(evaluation["score"]))]
     if "kind" in evaluation:
         return image_rows(evaluation)
     if is_restoration(evaluation):
@@ -54,31 +51,11 @@ def evaluation_rows(evaluation: Mapping[str, Any]) -> list[tuple[str, str, float
 
 def quality_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:
     """Paragraphs with the tables and what they mean."""
-    if evaluation.get("kind") == "tuned":
-        return _tuned_text(evaluation)
     if "kind" in evaluation:
         return image_text(evaluation)
     if is_restoration(evaluation):
         return _restoration_text(evaluation)
     return _objects_text(metadata, evaluation)
-
-
-def _tuned_text(evaluation: Mapping[str, Any]) -> str:
-    count = evaluation["images"]
-    lines = [
-        f"On {count} image{'s' if count > 1 else ''} of {evaluation['dataset']} that training did "
-        "not learn from, but by which the step that is kept was chosen: measure it on others "
-        "before you rely on it (`scopezoo validate MODEL --dataset FOLDER`).",
-        table(
-            ["", evaluation["score_name"]],
-            [
-                [f"`{evaluation['parent']}`, the parent", f"{evaluation['parent_score']:.3f}"],
-                [MODEL, f"{evaluation['score']:.3f}"],
-            ],
-        ),
-        *(f"**Beware:** {warning}." for warning in evaluation["warnings"]),
-    ]
-    return "\n\n".join(lines)
 
 
 def _objects_text(metadata: Metadata, evaluation: Mapping[str, Any]) -> str:

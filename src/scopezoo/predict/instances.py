@@ -115,12 +115,9 @@ class Instances:
                 f"objects (config.scopezoo.{KEY}): run it without --instances"
             )
         self.settings = settings
-        self._channels = [channel_names(description).index(n) for n in self._wanted]
+        names = channel_names(description)
+        self._channels = [names.index(name) for name in (settings.inside, settings.border)]
         self._axes = "ZYX"[-len(description.inputs[0].space) :]
-
-    @property
-    def _wanted(self) -> tuple[str, str]:
-        return self.settings.inside, self.settings.border
 
     def run(self, probabilities: Image, work: WorkFolder, store: Store) -> None:
         """Write the labels into `store`, uint16 or, of more than 65,535 objects, uint32.

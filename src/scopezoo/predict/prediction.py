@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -15,6 +15,7 @@ from scopezoo.image import Image
 from scopezoo.predict.destination import Kind
 from scopezoo.predict.engine import Engine, TilePlan
 from scopezoo.predict.extras import check_extras, write_extras
+from scopezoo.predict.instances import Instances
 from scopezoo.predict.record import (
     image_record,
     model_record,
@@ -38,9 +39,6 @@ from scopezoo.result import (
 )
 from scopezoo.store import resolve
 from scopezoo.store.package import Package
-
-if TYPE_CHECKING:
-    from scopezoo.predict.instances import Instances
 
 Progress = Callable[[int, int], None]
 
@@ -77,9 +75,7 @@ def predict(
     """
     engine = open_engine(model, engine_options)
     originals = given_images(open_images(image, axes), engine.description.inputs)
-    prediction = Prediction(engine, originals, channel, rescale, uncertainty, progress)
-    if instances:
-        prediction.find_instances()
+    prediction = Prediction(engine, originals, channel, rescale, uncertainty, instances, progress)
     if output is None:
         return prediction.in_memory()
     ids = [tensor.id for tensor in engine.description.outputs]
@@ -116,6 +112,7 @@ class Prediction:
         channel: str | None,
         rescale: bool,
         uncertainty: str | None,
+        instances: bool,
         progress: Progress,
     ) -> None:
         self.started = datetime.now(UTC)
@@ -143,18 +140,12 @@ class Prediction:
             from scopezoo.predict.uncertainty import Uncertainty
 
             self.uncertainty = Uncertainty(engine, uncertainty, self.samples, self.image)
-        self.instances: Instances | None = None
+        self.instances = Instances(engine.description) if instances else None
         self.tiles = len(self.plan) * len(self.samples)
         self.tiles += self.uncertainty.tiles if self.uncertainty is not None else 0
         self.warnings += engine.halo_warnings(self.plan)
         if engine.training_images is not None:
             self.warnings += engine.training_images.warnings(self.image, first, channel)
-
-    def find_instances(self) -> None:
-        """Give the objects too; raises UsageError where the package does not say how."""
-        from scopezoo.predict.instances import Instances
-
-        self.instances = Instances(self.engine.description)
 
     def in_memory(self) -> Result:
         """Run, with the results as arrays."""

@@ -80,6 +80,7 @@ def predict_several(
                 channel,
                 rescale,
                 None,
+                False,
                 progress,
             )
             for engine in engines
