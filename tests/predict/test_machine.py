@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from scopezoo.predict.machine import memory_bytes
+from scopezoo.predict.machine import give_memory_back, memory_bytes, resident_bytes
 
 
 @pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
@@ -30,3 +32,15 @@ def test_a_system_that_does_not_tell(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert memory_bytes(tmp_path) is None
     monkeypatch.delattr(os, "sysconf")
     assert memory_bytes(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system takes it by itself")
+def test_memory_of_dropped_arrays_is_given_back() -> None:
+    small = [np.ones(1000) for _ in range(20_000)]  # 160 MB in pieces that malloc keeps
+    kept = small[-1]
+    del small
+    before = resident_bytes()
+    give_memory_back()
+    after = resident_bytes()
+    assert before is not None and after is not None and kept.all()
+    assert before - after > 100_000_000

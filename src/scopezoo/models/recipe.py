@@ -189,11 +189,17 @@ class _Training(_Section):
     """Looks without improvement after which training stops early."""
 
 
-class StarDistTraining(_Training):
+class _SegmentationTraining(_Training):
+    augmentation: Augmentation
+    teacher: Path | None = None
+    """Recipe of a larger model, relative to this one, its weights beside it: what it finds in a
+    patch counts as much as the labels (Hinton et al. 2015, arXiv:1503.02531)."""
+
+
+class StarDistTraining(_SegmentationTraining):
     """How the weights of a StarDist network are found."""
 
     distance_weight: Positive
-    augmentation: Augmentation
 
 
 class StarDist3dTraining(StarDistTraining):
@@ -202,12 +208,11 @@ class StarDist3dTraining(StarDistTraining):
     patch_planes: Count
 
 
-class BorderTraining(_Training):
+class BorderTraining(_SegmentationTraining):
     """How the weights are found of a network that tells inside and border of objects."""
 
     border_weight: Positive
     """Of an error at a border, against one elsewhere."""
-    augmentation: Augmentation
 
 
 class RestorationTraining(_Training):

@@ -8,22 +8,27 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+import torch.nn.functional as torch_f
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scopezoo.datasets.segmentation import SegmentationFolder
 from scopezoo.datasets.split import Part, Split
 from scopezoo.errors import FileError
-from scopezoo.models.border_unet import BorderUNet2d
+from scopezoo.models.border_unet import CLASSES, BorderUNet2d
 from scopezoo.models.borders import border_classes, border_loss, border_score
 from scopezoo.models.instances import star_loss, star_score
+from scopezoo.models.network import load_network
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
 from scopezoo.models.recipe import (
     BorderRecipe,
+    Normalisation,
+    Recipe,
     SegmentationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
     SynthesisRecipe,
+    read_recipe,
     read_recipe_split,
 )
 from scopezoo.models.star_shapes import star_shape
@@ -48,19 +53,28 @@ class _SegmentationTask(ABC):
         self.learn = load_fields(recipe, split, folder, "training")
         self.check = load_fields(recipe, split, folder, "validation")
         self.probabilities = field_probabilities(self.learn)
+        self.teacher = _teacher(recipe, recipe_path)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Normalised images (b, 1, pixels …), and what is wanted for each, stacked."""
         plan = self.recipe.training
         drawn = rng.choice(len(self.learn), size=plan.batch, p=self.probabilities)
         patches = [draw_patch(self.learn[i], plan, rng) for i in drawn]
-        images = np.stack([image[None] for image, _ in patches])
-        targets = np.stack([self._target(labels) for _, labels in patches])
-        return torch.from_numpy(images), torch.from_numpy(targets)
+        images = torch.from_numpy(np.stack([image[None] for image, _ in patches]))
+        wanted = torch.from_numpy(np.stack([self._target(labels) for _, labels in patches]))
+        if self.teacher is not None:
+            with torch.no_grad(), torch.autocast("cpu", enabled=plan.precision == "bfloat16"):
+                found = self.teacher(images.to(memory_format=self.layout))
+            wanted = self._taught(wanted, found.float())
+        return images, wanted
 
     @abstractmethod
     def _target(self, labels: NDArray[np.int32]) -> NDArray[Any]:
         """What is wanted for a patch with these labels."""
+
+    @abstractmethod
+    def _taught(self, wanted: Tensor, found: Tensor) -> Tensor:
+        """What is wanted, halfway to what the teacher found."""
 
 
 class StarDistTask(_SegmentationTask):
@@ -77,6 +91,9 @@ class StarDistTask(_SegmentationTask):
     def _target(self, labels: NDArray[np.int32]) -> NDArray[Any]:
         return self.shape.targets(labels)
 
+    def _taught(self, wanted: Tensor, found: Tensor) -> Tensor:
+        return (wanted + found.movedim(-1, 1)) / 2
+
     def run(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
         return cast(StarDist2d | StarDist3d, network).raw(images)
 
@@ -92,12 +109,15 @@ class StarDistTask(_SegmentationTask):
 
 
 class BorderTask(_SegmentationTask):
-    """Wanted is the number of the class (y, x)."""
+    """Wanted is the number of the class (y, x), or with a teacher the probabilities (3, y, x)."""
 
     recipe: BorderRecipe
 
     def _target(self, labels: NDArray[np.int32]) -> NDArray[Any]:
         return border_classes(labels)
+
+    def _taught(self, wanted: Tensor, found: Tensor) -> Tensor:
+        return (torch_f.one_hot(wanted, len(CLASSES)).movedim(-1, 1) + found) / 2
 
     def run(self, network: nn.Module, images: Tensor) -> Tensor:
         return cast(BorderUNet2d, network).raw(images)
@@ -107,6 +127,27 @@ class BorderTask(_SegmentationTask):
 
     def score(self, network: nn.Module) -> float:
         return border_score(cast(BorderUNet2d, network), self.check)
+
+
+def _teacher(recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path) -> nn.Module | None:
+    """The larger model that the recipe names, if it does.
+
+    Raises FileError where its files are missing, or where it is of another kind.
+    """
+    if recipe.training.teacher is None:
+        return None
+    path = recipe_path.parent / recipe.training.teacher
+    larger = read_recipe(path)
+    if _sizeless(larger) != _sizeless(recipe):
+        raise FileError(
+            f"{path} cannot teach {recipe.id}: expected the same network and normalisation "
+            "but for its channels and features"
+        )
+    return load_network(larger, path.with_name("weights.pt"))
+
+
+def _sizeless(recipe: Recipe) -> tuple[Any, Normalisation]:
+    return recipe.network.model_dump(exclude={"channels", "features"}), recipe.normalisation
 
 
 def open_folder(recipe: SegmentationRecipe | StarDist3dRecipe, data: Path) -> SegmentationFolder:

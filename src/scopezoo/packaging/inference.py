@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scopezoo.packaging.figures import Inference
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.machine import cpu_count
+from scopezoo.predict.machine import cpu_count, give_memory_back
 from scopezoo.store.package import Package, open_package
 from scopezoo.store.tensors import Axis, FixedSize, SteppedSize, Tensor
 
@@ -36,6 +36,7 @@ def main() -> None:
     }
     # Imports and just-in-time compilation belong to the program.
     Engine(package, runtime="onnxruntime").predict_sample(small)
+    give_memory_back()
     before = _peak_bytes(reset=True)
     engine = Engine(package, runtime="onnxruntime", memory_bytes=ONE_TILE_BYTES)
     times = []

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import ctypes
-import gc
 import logging
 import re
-import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -16,7 +13,7 @@ from pathlib import Path
 
 from scopezoo.errors import ModelNotFoundError, PackageError, ScopezooError
 from scopezoo.predict.engine import Engine
-from scopezoo.predict.machine import resident_bytes
+from scopezoo.predict.machine import give_memory_back, resident_bytes
 from scopezoo.serving.settings import Settings
 from scopezoo.store import model_ids, open_package, resolve
 from scopezoo.store.package import Package
@@ -139,7 +136,7 @@ class EnginePool:
         while self._taken_bytes() + self.settings.run_bytes > self.settings.memory_bytes:
             if not self._drop_one():
                 return
-            _give_memory_back()
+            give_memory_back()
 
     def _taken_bytes(self) -> int:
         return max(0, (resident_bytes() or 0) - self._at_rest_bytes)
@@ -169,15 +166,6 @@ def tiled(engine: Engine, tile: Mapping[str, int]) -> Engine:
     other = copy.copy(engine)
     other.tile = dict(tile)
     return other
-
-
-def _give_memory_back() -> None:
-    """Return to the system what dropped engines held."""
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
 
 
 def package_zip(package: Package, folder: Path) -> Path:
