@@ -42,5 +42,7 @@ def test_memory_of_dropped_arrays_is_given_back() -> None:
     before = resident_bytes()
     give_memory_back()
     after = resident_bytes()
-    assert before is not None and after is not None and kept.all()
+    assert before is not None
+    assert after is not None
+    assert kept.all()
     assert before - after > 100_000_000
