@@ -25,7 +25,7 @@ from scopezoo.errors import (  # noqa: E402
     StoppedError,
     UsageError,
 )
-from scopezoo.models.finetuning import fine_tune, overfitting  # noqa: E402
+from scopezoo.models.finetuning import child_recipe, fine_tune, overfitting  # noqa: E402
 from scopezoo.models.network import make_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
 from scopezoo.packaging.from_recipe import origin_from_recipe  # noqa: E402
@@ -203,6 +203,16 @@ def test_groups_are_never_parted(sizes: list[int], seed: int) -> None:
     assert all(len({parts[key] for key in group}) == 1 for group in groups)
     assert set(parts.values()) == {"training", "validation"}
     assert len(parts) == sum(sizes)
+
+
+def test_a_child_has_no_teacher(small_recipe: Path, tmp_path: Path) -> None:
+    parent = as_package(small_recipe, tmp_path / "mother", small.label_model(0.42))
+    recipe = read_recipe(small_recipe)
+    training = recipe.training.model_copy(update={"teacher": Path("/somewhere/recipe.yaml")})
+    taught = recipe.model_copy(update={"training": training})
+    content = child_recipe(taught, parent, "child", "cells", 10)
+    assert "teacher" not in content["training"]
+    assert "somewhere" not in str(content)
 
 
 def test_the_package_of_a_child_tells_of_its_parent(

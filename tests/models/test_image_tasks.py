@@ -14,17 +14,15 @@ torch = pytest.importorskip("torch")
 from scopezoo.errors import FileError  # noqa: E402
 from scopezoo.models import train  # noqa: E402
 from scopezoo.models.blind_spot import REACH_PX, with_blind_spots  # noqa: E402
+from scopezoo.models.checkpoint import save_tensors  # noqa: E402
 from scopezoo.models.image_evaluation import evaluate_images, given_psnr_db  # noqa: E402
-from scopezoo.models.image_tasks import (  # noqa: E402
-    image_task,
-    noise_deviation,
-    varied,
-)
+from scopezoo.models.image_tasks import noise_deviation, varied  # noqa: E402
 from scopezoo.models.network import make_network  # noqa: E402
 from scopezoo.models.pairs import PairSource  # noqa: E402
 from scopezoo.models.planes import PlanesUNet2d, PlanesUNet3d  # noqa: E402
 from scopezoo.models.recipe import ImageRecipe, PairAugmentation, read_recipe  # noqa: E402
 from scopezoo.models.samples import draw_patch, on_levels_of, read_samples  # noqa: E402
+from scopezoo.models.tasks import make_task  # noqa: E402
 from tests.models.images import COLLECTION, SHAPE, VOXEL_UM, light, make_images, small_recipe  # noqa: E402
 
 DENOISING = ("denoise-care-2d", "denoise-care-3d", "denoise-n2v-2d", "denoise-n2v-3d")
@@ -119,25 +117,53 @@ def test_noise2void_reads_no_target(tmp_path: Path) -> None:
     for path in gone:
         if path.is_file():
             path.write_bytes(b"nothing that can be read")
-    recipe = image_recipe(small_recipe("denoise-n2v-2d", tmp_path))
-    assert all(sample.target is None for sample in read_samples(recipe, folder, "training"))
-    task = image_task(recipe, folder)
+    path = small_recipe("denoise-n2v-2d", tmp_path)
+    samples = read_samples(image_recipe(path), folder, "training")
+    assert all(sample.target is None for sample in samples)
+    task = make_task(read_recipe(path), path, folder)
     assert task.batch(np.random.default_rng(0))[0].shape == (8, 1, 24, 24)
     with pytest.raises(Exception, match=r".+"):
-        image_task(image_recipe(small_recipe("denoise-care-2d", tmp_path)), folder)
+        make_task(read_recipe(small_recipe("denoise-care-2d", tmp_path)), path, folder)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_batches_follow_from_the_seed_and_show_one_place(
     name: str, images: Path, tmp_path: Path
 ) -> None:
-    task = image_task(image_recipe(small_recipe(name, tmp_path, batch=32)), images)
+    path = small_recipe(name, tmp_path, batch=32)
+    task = make_task(read_recipe(path), path, images)
     sources, wanted = task.batch(np.random.default_rng(3))
     again, _ = task.batch(np.random.default_rng(3))
     assert torch.equal(sources, again)
     middle = sources[:, :, sources.shape[2] // 2] if sources.ndim == 5 else sources
     flat = [part.reshape(-1).numpy() for part in (middle, wanted[:, :1])]
     assert np.corrcoef(*flat)[0, 1] > 0.5
+
+
+@pytest.mark.parametrize("name", ["denoise-care-2d", "denoise-care-3d", "labelfree-fnet-3d"])
+def test_what_is_wanted_lies_halfway_to_what_a_teacher_finds(
+    name: str, images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "larger").mkdir()
+    larger = small_recipe(name, tmp_path / "larger")
+    plain = read_recipe(larger)
+    teacher = make_network(plain)
+    save_tensors(teacher.state_dict(), larger.with_name("weights.pt"))
+    smaller = small_recipe(name, tmp_path, teacher="larger/recipe.yaml")
+    (sources, targets), (same, wanted) = (
+        make_task(read_recipe(path), path, images).batch(np.random.default_rng(3))
+        for path in (larger, smaller)
+    )
+    assert torch.equal(sources, same)
+    with torch.no_grad():
+        found = teacher.inner_planes(sources)
+    torch.testing.assert_close(wanted[:, :1], (targets[:, :1] + found) / 2)
+    assert torch.equal(wanted[:, 1:], targets[:, 1:])
+
+
+def test_noise2void_takes_no_teacher(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="noisy images alone: expected no teacher"):
+        read_recipe(small_recipe("denoise-n2v-2d", tmp_path, teacher="larger/recipe.yaml"))
 
 
 def test_care_wants_the_grey_levels_of_its_input() -> None:

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch")
 
 from scopezoo.models.network import make_network  # noqa: E402
 from scopezoo.models.recipe import read_recipe  # noqa: E402
+from scopezoo.packaging.from_recipe import metadata_from_recipe  # noqa: E402
 from scopezoo.packaging.image_quality import image_rows, image_text  # noqa: E402
 from scopezoo.predict.engine import Engine  # noqa: E402
 from scopezoo.store import open_package  # noqa: E402
@@ -66,6 +67,18 @@ def denoising(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
     (source / "comparison.png").write_bytes(b"a picture")
     (source / "measured.json").write_text(json.dumps({"evaluation": EVALUATION}))
     return packaged(source, source.parent / "tiny.zip")
+
+
+def test_the_card_tells_of_the_teacher(tmp_path: Path) -> None:
+    path = COLLECTION / "denoise-care-2d" / "recipe.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content["id"] = "smaller"
+    content["training"]["teacher"] = str(path)
+    taught = tmp_path / "recipe.yaml"
+    taught.write_text(yaml.safe_dump(content), encoding="utf-8")
+    (tmp_path / "test_image.tif").write_bytes(path.with_name("test_image.tif").read_bytes())
+    metadata = metadata_from_recipe(read_recipe(taught), taught, {"evaluation": EVALUATION})
+    assert "half of what it learned is what `denoise-care-2d` finds" in str(metadata.how_trained)
 
 
 @pytest.mark.parametrize("weights_format", ["onnx", "torchscript", "pytorch_state_dict"])

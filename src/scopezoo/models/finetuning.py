@@ -204,9 +204,10 @@ def _parent_weights(parent: Package) -> bytes:
 def child_recipe(
     recipe: Recipe, parent: Package, child_id: str, data: str, steps: int
 ) -> dict[str, Any]:
-    """The parent's recipe with what differs for its child, without the paths of its data."""
+    """The parent's recipe with what differs for its child, without paths: they are not its own."""
     content = recipe.model_dump(mode="json", exclude_none=True, exclude={"real_images"})
     plan = content["training"]
+    plan.pop("teacher", None)
     plan |= {
         "steps": steps,
         "learning_rate": plan["learning_rate"] * RATE_SHARE,

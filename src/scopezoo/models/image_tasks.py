@@ -19,6 +19,7 @@ from scopezoo.models.blind_spot import with_blind_spots
 from scopezoo.models.recipe import ImageRecipe, PairAugmentation
 from scopezoo.models.samples import Stack, draw_patch, read_samples
 from scopezoo.models.task import Task
+from scopezoo.models.teacher import read_teacher
 
 VALIDATION_PATCHES = 64
 VALIDATION_SEED = 1
@@ -35,7 +36,7 @@ class _ImageTask:
 
     score_name = "PSNR in dB"
 
-    def __init__(self, recipe: ImageRecipe, data: Path) -> None:
+    def __init__(self, recipe: ImageRecipe, recipe_path: Path, data: Path) -> None:
         plan = recipe.training
         self.recipe = recipe
         self.margin = recipe.neighbours
@@ -46,13 +47,16 @@ class _ImageTask:
         rng = np.random.default_rng(VALIDATION_SEED)
         picked = rng.integers(len(checked), size=VALIDATION_PATCHES)
         self.check = [self._example(checked[i], rng, vary=False) for i in picked]
+        self.teacher = read_teacher(recipe, recipe_path)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Sources (b, 1, z, y, x) and what is wanted (b, c, fewer z, y, x); no z for planes."""
         picked = rng.integers(len(self.samples), size=self.recipe.training.batch)
         examples = [self._example(self.samples[i], rng, vary=True) for i in picked]
-        sources, wanted = (np.stack([example[i] for example in examples]) for i in (0, 1))
-        return torch.from_numpy(sources), torch.from_numpy(wanted)
+        sources, wanted = (torch.from_numpy(np.stack(part)) for part in zip(*examples, strict=True))
+        if self.teacher is not None:
+            wanted[:, :1] = (wanted[:, :1] + self.teacher(sources)) / 2
+        return sources, wanted
 
     def run(self, network: nn.Module, images: Tensor) -> Tensor:
         found: Tensor = network.inner_planes(images)  # type: ignore[operator]
@@ -141,10 +145,10 @@ class Noise2VoidTask(_ImageTask):
         return torch.log(by_patch + LEAST_NOISE**2).mean(), {}
 
 
-def image_task(recipe: ImageRecipe, data: Path) -> Task:
+def image_task(recipe: ImageRecipe, recipe_path: Path, data: Path) -> Task:
     """The task of a recipe with the pairs in `data`."""
     tasks = {"care": CareTask, "noise2void": Noise2VoidTask, "fnet": _ImageTask}
-    return tasks[recipe.training.method](recipe, data)
+    return tasks[recipe.training.method](recipe, recipe_path, data)
 
 
 def noise_deviation(stack: Stack) -> float:

@@ -189,17 +189,19 @@ class _Training(_Section):
     """Looks without improvement after which training stops early."""
 
 
-class _SegmentationTraining(_Training):
-    augmentation: Augmentation
+class TaughtTraining(_Training):
+    """Of a network that may have a larger one as its teacher."""
+
     teacher: Path | None = None
     """Recipe of a larger model, relative to this one, its weights beside it: what it finds in a
-    patch counts as much as the labels (Hinton et al. 2015, arXiv:1503.02531)."""
+    patch counts as much as the target (`scopezoo.models.teacher`)."""
 
 
-class StarDistTraining(_SegmentationTraining):
+class StarDistTraining(TaughtTraining):
     """How the weights of a StarDist network are found."""
 
     distance_weight: Positive
+    augmentation: Augmentation
 
 
 class StarDist3dTraining(StarDistTraining):
@@ -208,11 +210,12 @@ class StarDist3dTraining(StarDistTraining):
     patch_planes: Count
 
 
-class BorderTraining(_SegmentationTraining):
+class BorderTraining(TaughtTraining):
     """How the weights are found of a network that tells inside and border of objects."""
 
     border_weight: Positive
     """Of an error at a border, against one elsewhere."""
+    augmentation: Augmentation
 
 
 class RestorationTraining(_Training):
@@ -225,7 +228,7 @@ class RestorationTraining(_Training):
     augmentation: PairAugmentation
 
 
-class ImageTraining(_Training):
+class ImageTraining(TaughtTraining):
     """How the weights are found of a network that makes an image into one on the same pixels.
 
     CARE learns from an image with more light, on the grey levels of its input; fnet from another
@@ -237,6 +240,12 @@ class ImageTraining(_Training):
     augmentation: PairAugmentation
     hidden_px: Annotated[int, Field(ge=2)] = 6
     """Noise2Void hides one pixel in each square of this side."""
+
+    @model_validator(mode="after")
+    def _noisy_images_alone(self) -> ImageTraining:
+        if self.method == "noise2void" and self.teacher is not None:
+            raise ValueError("noise2void learns from noisy images alone: expected no teacher")
+        return self
 
 
 class SynthesisTraining(_Training):

@@ -18,22 +18,19 @@ from scopezoo.errors import FileError
 from scopezoo.models.border_unet import CLASSES, BorderUNet2d
 from scopezoo.models.borders import border_classes, border_loss, border_score
 from scopezoo.models.instances import star_loss, star_score
-from scopezoo.models.network import load_network
 from scopezoo.models.patches import Field, draw_patch, field_probabilities, normalise
 from scopezoo.models.recipe import (
     BorderRecipe,
-    Normalisation,
-    Recipe,
     SegmentationRecipe,
     StarDist3dRecipe,
     StarDistRecipe,
     SynthesisRecipe,
-    read_recipe,
     read_recipe_split,
 )
 from scopezoo.models.star_shapes import star_shape
 from scopezoo.models.stardist import StarDist2d
 from scopezoo.models.stardist_3d import StarDist3d
+from scopezoo.models.teacher import read_teacher
 
 
 class _SegmentationTask(ABC):
@@ -53,7 +50,7 @@ class _SegmentationTask(ABC):
         self.learn = load_fields(recipe, split, folder, "training")
         self.check = load_fields(recipe, split, folder, "validation")
         self.probabilities = field_probabilities(self.learn)
-        self.teacher = _teacher(recipe, recipe_path)
+        self.teacher = read_teacher(recipe, recipe_path)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Normalised images (b, 1, pixels …), and what is wanted for each, stacked."""
@@ -63,9 +60,7 @@ class _SegmentationTask(ABC):
         images = torch.from_numpy(np.stack([image[None] for image, _ in patches]))
         wanted = torch.from_numpy(np.stack([self._target(labels) for _, labels in patches]))
         if self.teacher is not None:
-            with torch.no_grad(), torch.autocast("cpu", enabled=plan.precision == "bfloat16"):
-                found = self.teacher(images.to(memory_format=self.layout))
-            wanted = self._taught(wanted, found.float())
+            wanted = self._taught(wanted, self.teacher(images))
         return images, wanted
 
     @abstractmethod
@@ -127,27 +122,6 @@ class BorderTask(_SegmentationTask):
 
     def score(self, network: nn.Module) -> float:
         return border_score(cast(BorderUNet2d, network), self.check)
-
-
-def _teacher(recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path) -> nn.Module | None:
-    """The larger model that the recipe names, if it does.
-
-    Raises FileError where its files are missing, or where it is of another kind.
-    """
-    if recipe.training.teacher is None:
-        return None
-    path = recipe_path.parent / recipe.training.teacher
-    larger = read_recipe(path)
-    if _sizeless(larger) != _sizeless(recipe):
-        raise FileError(
-            f"{path} cannot teach {recipe.id}: expected the same network and normalisation "
-            "but for its channels and features"
-        )
-    return load_network(larger, path.with_name("weights.pt"))
-
-
-def _sizeless(recipe: Recipe) -> tuple[Any, Normalisation]:
-    return recipe.network.model_dump(exclude={"channels", "features"}), recipe.normalisation
 
 
 def open_folder(recipe: SegmentationRecipe | StarDist3dRecipe, data: Path) -> SegmentationFolder:

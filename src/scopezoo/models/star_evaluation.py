@@ -21,7 +21,7 @@ from scopezoo.models.star_shapes import StarShape, Thresholds, star_shape
 from scopezoo.models.star_tally import Tally, count_matches, count_whole
 
 PROBABILITIES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
-NMS_OVERLAPS = (0.3, 0.4, 0.5)
+NMS_OVERLAPS = (0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 def tune_thresholds(

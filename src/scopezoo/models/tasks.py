@@ -28,7 +28,7 @@ def make_task(recipe: Recipe, recipe_path: Path, data: Path) -> Task:
     if isinstance(recipe, ImageRecipe):
         from scopezoo.models.image_tasks import image_task
 
-        return image_task(recipe, data)
+        return image_task(recipe, recipe_path, data)
     if isinstance(recipe, SynthesisRecipe):
         from scopezoo.models.synthesis import SynthesisTask
 

@@ -17,6 +17,7 @@ from scopezoo.models.recipe import (
     Recipe,
     RestorationRecipe,
     StarDist3dRecipe,
+    TaughtTraining,
     read_recipe,
 )
 from scopezoo.packaging.metadata import Author, Citation, Metadata, Parent, TrainingData
@@ -80,13 +81,17 @@ def _on_real_images(recipe: Recipe) -> str | None:
     return "\n\n".join(part for part in (real.text.strip(), picture, real.caption) if part)
 
 
-def _how_trained(recipe: Recipe, how: str) -> str:
-    if recipe.parent is None:
-        return how
-    return (
-        f"It began with the weights of `{recipe.parent.id}` (version {recipe.parent.version}) and "
-        f"was trained on. {how}"
-    )
+def _how_trained(recipe: Recipe, path: Path, how: str) -> str:
+    if recipe.parent is not None:
+        return (
+            f"It began with the weights of `{recipe.parent.id}` (version {recipe.parent.version}) "
+            f"and was trained on. {how}"
+        )
+    training = recipe.training
+    if isinstance(training, TaughtTraining) and training.teacher is not None:
+        teacher = read_recipe(path.parent / training.teacher)
+        return f"{how} It is distilled: half of what it learned is what `{teacher.id}` finds."
+    return how
 
 
 def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]) -> Metadata:
@@ -108,7 +113,7 @@ def metadata_from_recipe(recipe: Recipe, path: Path, measured: Mapping[str, Any]
             architecture=tensors.architecture,
             intended_use=recipe.intended_use,
             limitations=recipe.limitations,
-            how_trained=_how_trained(recipe, tensors.how_trained),
+            how_trained=_how_trained(recipe, path, tensors.how_trained),
             parent=None if recipe.parent is None else Parent(**recipe.parent.model_dump()),
             on_real_images=_on_real_images(recipe),
             training_data=TrainingData(
