@@ -4,9 +4,9 @@
 
 TRUTH is the folder `truth` that `scopezoo dataset simulate` writes for the dataset
 low-high-signal-simulated. Planes of its noise-free stacks get one range of grey levels and noise of
-one strength. Our side trains by the recipes of the collection; only the steps, and how often it
-looks at the validation part, are others. CAREamics trains by its defaults, with 50 steps an epoch,
-and never stops early.
+one strength. Our side trains by the recipes of the collection; only the steps, how often it looks
+at the validation part, and how long it averages weights, are others. CAREamics trains by its
+defaults, with 50 steps an epoch, and never stops early.
 
 PYTHON is that of an environment with `careamics` (0.3.5), on a CPU. It imports torchvision, which
 has no build beside every torch, and uses it in its variational (LVAE) models alone. Where it lacks,
@@ -170,7 +170,8 @@ def ours(
     run.mkdir()
     source = RECIPES / METHODS[method] / "recipe.yaml"
     content = yaml.safe_load(source.read_text(encoding="utf-8"))
-    content["training"] |= {"steps": steps, "validate_every": max(1, steps // LOOKS)}
+    brief = {"steps": steps, "validate_every": max(1, steps // LOOKS), "average_decay": 0.99}
+    content["training"] |= brief
     (run / "recipe.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     wall, cpu = time.perf_counter(), time.process_time()
     weights = models.train(run / "recipe.yaml", data, run / "ours", quiet=True)
