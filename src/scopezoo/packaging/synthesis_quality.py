@@ -47,7 +47,7 @@ def synthesis_text(evaluation: Mapping[str, Any]) -> list[str]:
         table(["trained on", *overlaps], rows),
         "The generator itself learned from all annotated images of the training part: synthetic "
         "images hand on what those hold, and do not replace annotating. The trainings are short: "
-        "what all real images give is the most to hope for here. One training each; "
+        "compare with what all real images give in as many steps. One training each; "
         "differences of a few hundredths can be chance.",
         "Over the nuclei of the test part, the brightness that a number asks for and that of the "
         f"synthetic image correlate with r = {evaluation['brightness_r']:.2f}, the unevenness with "
