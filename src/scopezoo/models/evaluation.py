@@ -13,7 +13,7 @@ from typing import Any
 
 from scopezoo.errors import UsageError
 from scopezoo.models.checkpoint import load_tensors
-from scopezoo.models.history import read_history
+from scopezoo.models.history import NOT_LOSSES, read_history
 from scopezoo.models.network import make_network
 from scopezoo.models.recipe import (
     BorderRecipe,
@@ -26,8 +26,6 @@ from scopezoo.models.recipe import (
     read_recipe,
 )
 from scopezoo.models.training import CHECKPOINT
-
-NOT_LOSSES = {"step", "seconds", "learning_rate", "score", "loss"}
 
 
 def evaluate(
@@ -110,7 +108,7 @@ def training_figures(recipe: Recipe, run: Path) -> dict[str, Any]:
         "parameters": sum(p.numel() for p in make_network(recipe).parameters()),
         "validation_score": best["score"],
         "loss": best["loss"],
-        **{f"loss_{name}": best[name] for name in best.keys() - NOT_LOSSES},
+        **{f"loss_{name}": best[name] for name in best.keys() - NOT_LOSSES - {"loss"}},
     }
 
 

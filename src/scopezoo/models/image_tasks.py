@@ -39,6 +39,7 @@ class _ImageTask:
     def __init__(self, recipe: ImageRecipe, recipe_path: Path, data: Path) -> None:
         plan = recipe.training
         self.recipe = recipe
+        self.teacher = read_teacher(recipe, recipe_path)
         self.margin = recipe.neighbours
         self.layout = torch.channels_last_3d if recipe.is_3d else torch.channels_last
         self.pixel_loss: LossFunction = torch.abs if plan.loss == "l1" else torch.square  # type: ignore[assignment]
@@ -47,7 +48,6 @@ class _ImageTask:
         rng = np.random.default_rng(VALIDATION_SEED)
         picked = rng.integers(len(checked), size=VALIDATION_PATCHES)
         self.check = [self._example(checked[i], rng, vary=False) for i in picked]
-        self.teacher = read_teacher(recipe, recipe_path)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Sources (b, 1, z, y, x) and what is wanted (b, c, fewer z, y, x); no z for planes."""

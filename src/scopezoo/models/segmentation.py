@@ -42,6 +42,7 @@ class _SegmentationTask(ABC):
         self, recipe: SegmentationRecipe | StarDist3dRecipe, recipe_path: Path, data: Path
     ) -> None:
         split = read_recipe_split(recipe, recipe_path)
+        self.teacher = read_teacher(recipe, recipe_path)
         folder = open_folder(recipe, data)
         self.layout = torch.channels_last
         if isinstance(recipe, StarDist3dRecipe):
@@ -50,7 +51,6 @@ class _SegmentationTask(ABC):
         self.learn = load_fields(recipe, split, folder, "training")
         self.check = load_fields(recipe, split, folder, "validation")
         self.probabilities = field_probabilities(self.learn)
-        self.teacher = read_teacher(recipe, recipe_path)
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Normalised images (b, 1, pixels …), and what is wanted for each, stacked."""

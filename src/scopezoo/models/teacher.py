@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from scopezoo.errors import FileError
 from scopezoo.models.network import load_network
@@ -42,7 +42,7 @@ def read_teacher(
             "but for its channels and features"
         )
     network = load_network(larger, path.with_name("weights.pt"))
-    run: nn.Module | Any = network.inner_planes if isinstance(larger, ImageRecipe) else network
+    run: Any = network.inner_planes if isinstance(larger, ImageRecipe) else network
     half = recipe.training.precision == "bfloat16"
 
     def find(images: Tensor) -> Tensor:
